@@ -1,0 +1,1 @@
+"""The language that devices and the collector speak. Imports neither side."""
