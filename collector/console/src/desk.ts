@@ -1,0 +1,393 @@
+/**
+ * The desk: what the logged-in operator sees and does.
+ *
+ * Invariants: the selection is an alert's id and changes only by the operator's hand (or from nothing to something); an
+ * acknowledgement that failed stays on its alert until it is tried again or seen to be recorded; "live" is shown only
+ * while the stream is heard and the lists were asked for since it was opened.
+ */
+import { AlertBook, neighbour } from "./alert-book.ts";
+import { AlertDetail } from "./alert-detail.ts";
+import { AlertList, type RowState } from "./alert-list.ts";
+import * as api from "./api.ts";
+import { ConnectionLine } from "./connection-line.ts";
+import { byId, setShown, setText } from "./dom.ts";
+import type { Alert, ArrivedPicture, PlateRead, Session, ShotArrival } from "./records.ts";
+import type { Sound } from "./sound.ts";
+import { type Kind, Stream } from "./stream.ts";
+import { Ticker, readParts, shotParts } from "./tickers.ts";
+import { spokenText } from "./wording.ts";
+
+const PAGE_LIMIT = 50;
+const PAGES = 4;
+const READS = 50;
+const SHOTS = 30;
+const PICTURES_REMEMBERED = 1_000;
+const PAINT_AFTER_MS = 16;
+const SPEAK_AFTER_MS = 400;
+const CATCH_UP_AGAIN_MS = 3_000;
+const CATCH_UP_EVERY_MS = 60_000;
+const MAY_ACKNOWLEDGE = new Set(["operator", "supervisor", "administrator"]);
+
+export class Desk {
+  readonly #book = new AlertBook();
+  readonly #list: AlertList;
+  readonly #detail: AlertDetail;
+  readonly #reads = new Ticker<PlateRead>(byId("read-list", HTMLOListElement), "read", READS, readParts);
+  readonly #shots = new Ticker<ShotArrival>(byId("shot-list", HTMLOListElement), "shot", SHOTS, shotParts);
+  readonly #connection = new ConnectionLine();
+  readonly #count = byId("unacknowledged", HTMLElement);
+  readonly #note = byId("queue-note", HTMLParagraphElement);
+  readonly #spoken = byId("spoken", HTMLParagraphElement);
+  readonly #sound: Sound;
+  readonly #stream: Stream;
+  readonly #onSessionEnd: (message: string) => void;
+
+  #session: Session | null = null;
+  #selected: number | null = null;
+  /** The selected alert if it was unacknowledged when selected: it keeps its place until another is selected. */
+  #pinned: number | null = null;
+  readonly #sending = new Set<number>();
+  readonly #failures = new Map<number, string>();
+  readonly #arrivedPictures = new Set<string>();
+  #unseenReads: PlateRead[] = [];
+  #unseenShots: ShotArrival[] = [];
+  #unspoken: Alert[] = [];
+  #collectorAhead_ms = 0;
+  /** Counts sessions and their ends, so that the answer to an earlier one is not taken for this one's. */
+  #turn = 0;
+  #caughtUp = false;
+  #catchUp: "idle" | "running" | "again" = "idle";
+  #listProblem = "";
+  #forbidden = "";
+  #listed = false;
+  #caughtUpAt_ms = 0;
+  #paintTimer: number | undefined;
+  #speakTimer: number | undefined;
+  #catchUpTimer: number | undefined;
+
+  /** @param onSessionEnd called when the collector says that the session has ended, with what to tell the operator. */
+  constructor(sound: Sound, onSessionEnd: (message: string) => void) {
+    this.#sound = sound;
+    this.#onSessionEnd = onSessionEnd;
+    const scroll = byId("queue-scroll", HTMLDivElement);
+    const newer = byId("newer", HTMLButtonElement);
+    this.#list = new AlertList(byId("alert-list", HTMLOListElement), scroll, newer, (id) => this.select(id));
+    this.#detail = new AlertDetail(byId("detail", HTMLElement), (id) => void this.acknowledge(id));
+    this.#stream = new Stream({
+      opened: () => this.#startCatchUp(),
+      unreadable: () => this.#startCatchUp(),
+      arrived: (kind, record) => this.#arrived(kind, record),
+      refused: () => this.#askWhoIAm(),
+      clock: (collector_ms) => (this.#collectorAhead_ms = collector_ms - Date.now()),
+    });
+    window.setInterval(() => this.tick(), 1_000);
+  }
+
+  /** Begin for this session. What failed for another user is none of this one's business. */
+  open(session: Session, previousUser: string | null): void {
+    if (session.user !== previousUser) this.#failures.clear();
+    this.#turn++;
+    this.#session = session;
+    this.#caughtUp = false;
+    this.#listed = false;
+    this.#listProblem = "";
+    this.#forbidden = "";
+    this.#stream.start();
+    this.tick();
+    this.#paint();
+  }
+
+  /** End: nothing of what was shown stays on the page. */
+  close(): void {
+    this.#turn++;
+    this.#session = null;
+    this.#stream.stop();
+    for (const timer of [this.#paintTimer, this.#speakTimer, this.#catchUpTimer]) window.clearTimeout(timer);
+    this.#paintTimer = this.#speakTimer = this.#catchUpTimer = undefined;
+    this.#catchUp = "idle";
+    this.#book.clear();
+    this.#sending.clear();
+    this.#arrivedPictures.clear();
+    this.#unseenReads = [];
+    this.#unseenShots = [];
+    this.#unspoken = [];
+    this.#selected = this.#pinned = null;
+    this.#list.show([], null, (alert) => this.#rowState(alert));
+    this.#detail.clear();
+    this.#reads.clear();
+    this.#shots.clear();
+    setText(this.#spoken, "");
+    document.title = "Nightjar";
+  }
+
+  /** Once a second, and when the page comes into view again. */
+  tick(): void {
+    if (this.#session === null) return;
+    this.#stream.watch();
+    const said = this.#connection.show(this.#stream.liveness, this.#caughtUp, this.#listProblem, this.#collector_ms);
+    if (said !== null) setText(this.#spoken, said);
+    this.#list.tick(this.#collector_ms);
+    this.#title();
+    if (this.#caughtUp && performance.now() - this.#caughtUpAt_ms > CATCH_UP_EVERY_MS) this.#startCatchUp();
+  }
+
+  select(id: number | null, focus = false): void {
+    const alert = id === null ? undefined : this.#book.get(id);
+    if (alert === undefined) return;
+    if (alert.id !== this.#selected) {
+      this.#selected = alert.id;
+      this.#pinned = alert.state === "new" ? alert.id : null;
+      this.#paint();
+    }
+    this.#list.reveal(alert.id, focus);
+  }
+
+  /** Select the alert `step` rows below (negative: above) and bring the keyboard there. */
+  move(step: number): void {
+    const ids = this.#book.ordered(this.#pinned).map((alert) => alert.id);
+    this.select(neighbour(ids, this.#selected, step), true);
+  }
+
+  moveToNewest(): void {
+    const newest = this.#book.ordered(null)[0];
+    if (newest?.state === "new") this.select(newest.id, true);
+    else setText(this.#spoken, "No unacknowledged alert");
+  }
+
+  stepCharacter(by: 1 | -1): void {
+    if (this.#selected !== null) this.#detail.stepCharacter(by);
+  }
+
+  acknowledgeSelected(): void {
+    if (this.#selected !== null) void this.acknowledge(this.#selected);
+  }
+
+  async acknowledge(id: number): Promise<void> {
+    const turn = this.#turn;
+    if (this.#book.get(id)?.state !== "new" || this.#sending.has(id) || !this.#mayAcknowledge) return;
+    this.#sending.add(id);
+    this.#failures.delete(id);
+    this.#paint();
+    try {
+      const acknowledged = await api.acknowledge(id);
+      if (turn !== this.#turn) return;
+      this.#take(acknowledged);
+      setText(this.#spoken, `Acknowledged by ${acknowledged.acknowledged_by ?? "unknown"}`);
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      if (error instanceof api.SessionEnded) {
+        this.#failures.set(id, "the session had ended");
+        const plate = this.#book.get(id)?.read.text ?? String(id);
+        this.#onSessionEnd(`Your session has ended. The alert for ${plate} was not acknowledged: log in and try again.`);
+        return;
+      }
+      const safe = error instanceof api.Unreachable ? " Trying again is safe." : "";
+      this.#failures.set(id, `${(error as Error).message}.${safe}`);
+    } finally {
+      if (turn === this.#turn) {
+        this.#sending.delete(id);
+        this.#paint();
+      }
+    }
+  }
+
+  get #mayAcknowledge(): boolean {
+    return MAY_ACKNOWLEDGE.has(this.#session?.role ?? "");
+  }
+
+  get #collector_ms(): number {
+    return Date.now() + this.#collectorAhead_ms;
+  }
+
+  #arrived(kind: Kind, record: unknown): void {
+    if (kind === "alert") {
+      const alert = record as Alert;
+      if (this.#take(alert) && alert.state === "new") this.#call([alert]);
+    } else if (kind === "read") {
+      this.#unseenReads.push(record as PlateRead);
+    } else if (kind === "shot") {
+      this.#unseenShots.push(record as ShotArrival);
+    } else {
+      this.#rememberPicture((record as ArrivedPicture).sha256);
+    }
+    this.#paintSoon();
+  }
+
+  /** Take an alert as the collector says it is; true if it was not known. */
+  #take(alert: Alert): boolean {
+    if (alert.state === "acknowledged") this.#failures.delete(alert.id);
+    return this.#book.apply(alert, this.#selected);
+  }
+
+  #rememberPicture(sha256: string): void {
+    this.#arrivedPictures.delete(sha256);
+    this.#arrivedPictures.add(sha256);
+    for (const oldest of this.#arrivedPictures) {
+      if (this.#arrivedPictures.size <= PICTURES_REMEMBERED) break;
+      this.#arrivedPictures.delete(oldest);
+    }
+  }
+
+  /** Call the operator: the sound now, the words once for all that come together. */
+  #call(alerts: readonly Alert[]): void {
+    if (alerts.length === 0) return;
+    this.#sound.play();
+    this.#unspoken.push(...alerts);
+    this.#speakTimer ??= window.setTimeout(() => {
+      this.#speakTimer = undefined;
+      const newest = this.#unspoken.at(-1);
+      const count = this.#unspoken.length;
+      this.#unspoken = [];
+      if (newest !== undefined) setText(this.#spoken, `${count > 1 ? `${count} new alerts. ` : ""}${spokenText(newest)}`);
+    }, SPEAK_AFTER_MS);
+  }
+
+  async #askWhoIAm(): Promise<void> {
+    const turn = this.#turn;
+    try {
+      await api.me();
+    } catch (error) {
+      if (turn === this.#turn && error instanceof api.SessionEnded) this.#onSessionEnd("Your session has ended: log in again.");
+    }
+  }
+
+  #startCatchUp(): void {
+    if (this.#catchUp !== "idle") {
+      this.#catchUp = "again";
+      return;
+    }
+    this.#catchUp = "running";
+    window.clearTimeout(this.#catchUpTimer);
+    void this.#catchUpOnce(this.#turn);
+  }
+
+  async #catchUpOnce(turn: number): Promise<void> {
+    let again_ms: number | null = null;
+    try {
+      await Promise.all([
+        this.#catchUpAlerts(turn),
+        this.#catchUpTicker(turn, this.#reads, api.reads(READS)),
+        this.#catchUpTicker(turn, this.#shots, api.shots(SHOTS)),
+      ]);
+      if (turn !== this.#turn) return;
+      this.#listProblem = "";
+      this.#caughtUp = true;
+      this.#listed = true;
+      this.#caughtUpAt_ms = performance.now();
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      if (error instanceof api.SessionEnded) {
+        this.#onSessionEnd("Your session has ended: log in again.");
+        return;
+      }
+      const forbidden = error instanceof api.Refused && error.status === 403;
+      this.#forbidden = forbidden ? error.message : "";
+      this.#caughtUp = forbidden; // There is no more for this role to see.
+      this.#caughtUpAt_ms = performance.now();
+      this.#listProblem = (error as Error).message;
+      again_ms = forbidden ? null : CATCH_UP_AGAIN_MS;
+    }
+    if (this.#catchUp === "again") again_ms ??= 0;
+    this.#catchUp = "idle";
+    if (again_ms !== null) this.#catchUpTimer = window.setTimeout(() => this.#startCatchUp(), again_ms);
+    this.tick();
+    this.#paint();
+  }
+
+  async #catchUpAlerts(turn: number): Promise<void> {
+    const begun = this.#book.beginList();
+    const listed: Alert[] = [];
+    let complete = false;
+    for (let page = 0; page < PAGES && !complete; page++) {
+      const alerts = await api.alerts("new", PAGE_LIMIT, listed.at(-1)?.id ?? null);
+      listed.push(...alerts);
+      complete = alerts.length < PAGE_LIMIT;
+    }
+    // Asked for second, so that an alert acknowledged in between is in one of the two.
+    const acknowledged = await api.alerts("acknowledged", PAGE_LIMIT);
+    if (turn !== this.#turn) return;
+    for (const alert of acknowledged) this.#failures.delete(alert.id);
+    const byId = new Map([...listed, ...acknowledged].map((alert) => [alert.id, alert]));
+    const { unknown, doubtful } = this.#book.merge([...byId.values()], begun, complete, this.#selected);
+    if (this.#listed) {
+      const missed = unknown.flatMap((id) => this.#book.get(id) ?? []).filter((alert) => alert.state === "new");
+      this.#call(missed.sort((a, b) => a.id - b.id));
+    }
+    this.#paint();
+    for (const id of doubtful) {
+      try {
+        const alert = await api.alert(id);
+        if (turn === this.#turn) this.#take(alert);
+      } catch (error) {
+        if (!(error instanceof api.Refused)) throw error;
+        if (turn === this.#turn) this.#book.remove(id); // The collector no longer keeps it.
+      }
+    }
+  }
+
+  async #catchUpTicker<R extends PlateRead | ShotArrival>(turn: number, ticker: Ticker<R>, asked: Promise<R[]>): Promise<void> {
+    const records = await asked;
+    if (turn === this.#turn) ticker.take(records);
+  }
+
+  #rowState(alert: Alert): RowState {
+    return {
+      cropHere: this.#isHere(alert.read.crop, alert.read.crop_here),
+      failure: this.#failures.get(alert.id) ?? null,
+      collector_ms: this.#collector_ms,
+    };
+  }
+
+  #isHere(sha256: string | null, said: boolean): boolean {
+    return said || (sha256 !== null && this.#arrivedPictures.has(sha256));
+  }
+
+  #paintSoon(): void {
+    this.#paintTimer ??= window.setTimeout(() => this.#paint(), PAINT_AFTER_MS);
+  }
+
+  #paint(): void {
+    window.clearTimeout(this.#paintTimer);
+    this.#paintTimer = undefined;
+    if (this.#session === null) return;
+    if (this.#unseenReads.length > 0) this.#reads.take(this.#unseenReads.splice(0));
+    if (this.#unseenShots.length > 0) this.#shots.take(this.#unseenShots.splice(0));
+    if (this.#selected !== null && this.#book.get(this.#selected) === undefined) this.#selected = this.#pinned = null;
+    if (this.#selected === null) {
+      const first = this.#book.ordered(null)[0];
+      if (first?.state === "new") this.#selected = this.#pinned = first.id;
+    }
+    const alerts = this.#book.ordered(this.#pinned);
+    this.#list.show(alerts, this.#selected, (alert) => this.#rowState(alert));
+    this.#paintDetail(alerts.length);
+    setText(this.#count, String(this.#book.unacknowledged) + (this.#book.truncated ? "+" : ""));
+    this.#count.dataset["any"] = String(this.#book.unacknowledged > 0);
+    setText(this.#note, "There are more unacknowledged alerts than are shown: they appear as these are acknowledged.");
+    setShown(this.#note, this.#book.truncated);
+    this.#title();
+  }
+
+  #paintDetail(count: number): void {
+    const alert = this.#selected === null ? undefined : this.#book.get(this.#selected);
+    if (alert === undefined) {
+      const none = count > 0 ? "Nothing selected. Press j for the first alert." : "No alerts. New ones appear here by themselves.";
+      const forbidden = `Your role (${this.#session?.role ?? ""}) does not see alerts: ${this.#forbidden}`;
+      this.#detail.showNone(this.#forbidden !== "" ? forbidden : this.#listed ? none : "Asking the collector for alerts…");
+      return;
+    }
+    this.#detail.show(alert, {
+      ...this.#rowState(alert),
+      frameHere: this.#isHere(alert.read.frame, alert.read.frame_here),
+      sending: this.#sending.has(alert.id),
+      mayAcknowledge: this.#mayAcknowledge,
+      role: this.#session?.role ?? "",
+    });
+  }
+
+  #title(): void {
+    const count = this.#book.unacknowledged;
+    const trouble = this.#connection.state === "live" ? "" : "⚠ ";
+    const title = `${trouble}${count > 0 ? `(${count}) ` : ""}Nightjar`;
+    if (document.title !== title) document.title = title;
+  }
+}

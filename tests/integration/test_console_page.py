@@ -1,0 +1,382 @@
+"""The operator's page in a real Chromium, against a collector that a test can make fail."""
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+import collector.console
+from collector.errors import ConfigurationError
+
+
+def _fake_api() -> ModuleType:
+    file = Path(__file__).parents[1] / "collector" / "console" / "fake_api.py"
+    spec = importlib.util.spec_from_file_location("console_fake_api", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+fake_api = _fake_api()
+
+FLAGS = [
+    "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
+    "--no-first-run", "--disable-domain-reliability", "--autoplay-policy=user-gesture-required",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def fake() -> Any:
+    try:
+        return fake_api.FakeCollector(collector.console.assets(), heartbeat_s=0.2)
+    except ConfigurationError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def address(fake: Any) -> Iterator[str]:
+    with fake_api.serve(fake) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page with its own cookies, whose errors and policy violations fail the test."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def desk(page: Page, address: str) -> Page:
+    """The page logged in as operator, live."""
+    page.goto(f"{address}/#login=one-time")
+    expect_state(page, "live")
+    return page
+
+
+def expect_state(page: Page, state: str) -> None:
+    expect(page.locator("#connection")).to_have_attribute("data-state", state)
+
+
+def alert_ids(page: Page) -> list[int]:
+    return [int(row.get_attribute("data-alert-id") or "") for row in page.locator("#alert-list > li").all()]
+
+
+def row(page: Page, alert: Any) -> Any:
+    return page.locator(f'#alert-list [data-alert-id="{alert["id"]}"]')
+
+
+def detail(page: Page, alert: Any) -> Any:
+    return page.locator(f'#detail[data-alert-id="{alert["id"]}"]')
+
+
+def raise_alert(fake: Any, text: str, plate: str | None = None, **changes: Any) -> Any:
+    return fake.publish("alert", fake.alert(fake.read(text), plate or text, **changes))
+
+
+def test_a_wrong_password_is_said_and_the_right_one_opens_the_desk(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_label("User name").fill("operator")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("#login-message")).to_contain_text("wrong user name or password")
+    page.get_by_label("Password").fill("operator")
+    page.keyboard.press("Enter")
+    expect_state(page, "live")
+    expect(page.locator("#login")).to_be_hidden()
+    page.reload()
+    expect_state(page, "live")
+
+
+def test_a_login_link_works_once_and_leaves_no_code_in_the_address(page: Page, address: str) -> None:
+    page.goto(f"{address}/#login=one-time")
+    expect_state(page, "live")
+    assert page.url == f"{address}/"
+    page.locator("#logout").click()
+    expect(page.locator("#login-message")).to_have_text("Logged out.")
+    page.goto("about:blank")
+    page.goto(f"{address}/#login=one-time")
+    expect(page.locator("#login-message")).to_contain_text("the code was used or has expired")
+    assert page.url == f"{address}/"
+
+
+def test_an_alert_arrives_by_itself_and_says_all_that_is_known(desk: Page, fake: Any) -> None:
+    expect(desk.locator("#detail")).to_contain_text("No alerts")
+    read = fake.read("KGV55O1", {5: [("O", 0.58), ("0", 0.41)]}, regions=[["US-VA", 0.97]])
+    alert = fake.publish("alert", fake.alert(read, "KGV5501", {"notes": "Case 26-0044"}))
+    arrived = row(desk, alert)
+    expect(arrived.locator(".plate-read")).to_have_text("KGV55O1")
+    expect(arrived.locator(".plate-listed")).to_have_text("KGV5501")
+    expect(arrived).to_contain_text("Stolen vehicle")
+    expect(arrived).to_contain_text("trailer-07 · north-1 · 512 ms")
+    shown = detail(desk, alert)
+    expect(shown.locator(".plate-read .folded")).to_have_text("O")
+    expect(shown.locator(".plate-read .low")).to_have_text("O")
+    expect(shown.locator(".plate-probabilities")).to_have_text("58 %")
+    expect(shown.locator("[data-fact=rule]")).to_contain_text("folded 0/O 1/I")
+    expect(shown.locator("[data-fact=region]")).to_contain_text("DIFFERS from listed US-TX")
+    expect(shown.locator("[data-fact=list]")).to_contain_text("stolen-vehicles, version 12")
+    expect(shown.locator("[data-fact=list]")).to_contain_text("Case 26-0044")
+    expect(shown.locator("[data-fact=captured]")).to_contain_text("UTC")
+    expect(desk.locator("#unacknowledged")).to_have_text("1")
+    expect(desk).to_have_title("(1) Nightjar")
+    expect(desk.locator("#spoken")).to_contain_text("New alert: K G V 5 5 O 1, Stolen vehicle")
+    shown.locator(".plate-read .folded").hover()
+    expect(shown.locator(".slot-line")).to_contain_text("Position 6: read O with 58 %; else 0 41 %")
+    desk.keyboard.press("ArrowRight")
+    expect(shown.locator(".slot-line")).to_contain_text("Position 1: read K")
+
+
+def test_text_from_outside_stays_text(desk: Page, fake: Any) -> None:
+    attack = "<img src=x onerror=alert(1)><b>bold</b>"
+    alert = fake.publish("alert", fake.alert(fake.read("ABC123"), "ABC123", {"reason": attack, "notes": attack}))
+    expect(detail(desk, alert).locator(".detail-reason")).to_have_text(attack)
+    expect(desk.locator("b")).to_have_count(0)
+
+
+def test_the_picture_is_on_its_way_until_it_arrives(desk: Page, fake: Any) -> None:
+    read = fake.read("TAF389")
+    alert = fake.publish("alert", fake.alert(read, "TAF389"))
+    picture = row(desk, alert).locator(".picture")
+    expect(picture).to_have_attribute("data-state", "waiting")
+    expect(picture).to_contain_text("on its way")
+    fake.bring_picture(read, fake_api.plate_picture("TAF389"))
+    expect(picture).to_have_attribute("data-state", "shown")
+    expect(detail(desk, alert).get_by_alt_text("The plate that was read as TAF389")).to_be_visible()
+    assert picture.locator("img").evaluate("image => image.naturalWidth") > 0
+
+
+def test_a_picture_that_cannot_be_fetched_at_first_is_tried_again(desk: Page, fake: Any) -> None:
+    read = fake.read("TAF389", crop_here=True)
+    alert = fake.publish("alert", fake.alert(read, "TAF389"))
+    picture = row(desk, alert).locator(".picture")
+    expect(picture).to_have_attribute("data-state", "waiting")
+    fake.pictures[read["crop"]] = fake_api.plate_picture("TAF389")
+    expect(picture).to_have_attribute("data-state", "shown")
+
+
+def test_acknowledge_by_key_says_who_and_when(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123")
+    expect(detail(desk, alert)).to_be_visible()
+    desk.keyboard.press("a")
+    expect(desk.locator("#acknowledge-outcome")).to_have_text(
+        re.compile(r"Acknowledged by operator at \d\d:\d\d:\d\d \(.* UTC\)")
+    )
+    expect(row(desk, alert)).to_have_attribute("data-state", "acknowledged")
+    expect(desk.locator("#unacknowledged")).to_have_text("0")
+    assert fake.alerts[alert["id"]]["acknowledged_by"] == "operator"
+
+
+def test_a_failed_acknowledgement_is_shown_on_its_alert_and_can_be_tried_again(desk: Page, fake: Any) -> None:
+    older = raise_alert(fake, "OLD001")
+    expect(detail(desk, older)).to_be_visible()
+    fake.acknowledge_fails = (503, "the store is busy")
+    desk.locator("#acknowledge").click()
+    expect(desk.locator("#acknowledge-failure")).to_contain_text("Not acknowledged: the store is busy")
+    expect(row(desk, older)).to_contain_text("NOT ACKNOWLEDGED")
+    newer = raise_alert(fake, "NEW001")
+    row(desk, newer).locator("button").click()
+    expect(desk.locator("#acknowledge-failure")).to_be_empty()
+    row(desk, older).locator("button").click()
+    expect(desk.locator("#acknowledge-failure")).to_contain_text("the store is busy")
+    fake.acknowledge_fails = None
+    desk.keyboard.press("a")
+    expect(row(desk, older)).to_have_attribute("data-state", "acknowledged")
+    expect(desk.locator("#acknowledge-failure")).to_be_empty()
+
+
+def test_the_selected_alert_stays_when_others_arrive_and_when_it_is_acknowledged(desk: Page, fake: Any) -> None:
+    first = raise_alert(fake, "FIRST1")
+    expect(detail(desk, first)).to_be_visible()
+    button = desk.locator("#acknowledge").bounding_box()
+    others = [raise_alert(fake, f"BURST{number}") for number in range(5)]
+    expect(desk.locator("#unacknowledged")).to_have_text("6")
+    expect(detail(desk, first)).to_be_visible()
+    assert desk.locator("#acknowledge").bounding_box() == button
+    assert alert_ids(desk) == [*(alert["id"] for alert in reversed(others)), first["id"]]
+    expect(row(desk, first)).to_be_in_viewport()
+    desk.keyboard.press("k")
+    expect(detail(desk, others[0])).to_be_visible()
+    desk.keyboard.press("a")
+    expect(row(desk, others[0])).to_have_attribute("data-state", "acknowledged")
+    assert alert_ids(desk)[-2:] == [others[0]["id"], first["id"]]
+    desk.keyboard.press("j")
+    expect(detail(desk, first)).to_be_visible()
+    assert alert_ids(desk)[-2:] == [first["id"], others[0]["id"]]
+    expect(row(desk, first).locator("button")).to_be_focused()
+    desk.keyboard.press("n")
+    expect(detail(desk, others[-1])).to_be_visible()
+
+
+def test_whoever_scrolled_down_is_not_moved_and_is_told_what_came(desk: Page, fake: Any) -> None:
+    alerts = [raise_alert(fake, f"LIST{number:02}") for number in range(20)]
+    expect(desk.locator("#unacknowledged")).to_have_text("20")
+    row(desk, alerts[3]).locator("button").click()
+    place = row(desk, alerts[3]).bounding_box()
+    raise_alert(fake, "AFTER1")
+    expect(desk.locator("#unacknowledged")).to_have_text("21")
+    assert row(desk, alerts[3]).bounding_box() == place
+    expect(desk.locator("#newer")).to_contain_text("unacknowledged above")
+    desk.locator("#newer").click()
+    expect(desk.locator("#newer")).to_be_hidden()
+
+
+def test_labels_of_an_alert_that_nobody_should_chase(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123", historical=True, support="unsupported")
+    expect(row(desk, alert)).to_contain_text("No longer supported · Historical")
+    expect(detail(desk, alert).locator(".cautions")).to_contain_text("No longer supported: a later revision")
+    expect(detail(desk, alert).locator(".cautions")).to_contain_text("Historical: the vehicle passed")
+
+
+def test_a_broken_stream_is_resumed_and_nothing_is_missed(desk: Page, fake: Any) -> None:
+    raise_alert(fake, "BEFORE")
+    expect(desk.locator("#unacknowledged")).to_have_text("1")
+    with desk.expect_response(lambda response: "/api/stream" in response.url):
+        fake.drop_streams()
+    fake.keep("alert", fake.alert(fake.read("UNSAID"), "UNSAID"))
+    raise_alert(fake, "DURING")
+    expect(desk.locator("#unacknowledged")).not_to_have_text("1")
+    expect_state(desk, "live")
+    assert any(re.fullmatch(r"GET /api/stream\? 1", request) for request in fake.requests)
+
+
+def test_a_refused_stream_is_asked_for_again_after_the_last_number_heard(desk: Page, fake: Any) -> None:
+    raise_alert(fake, "BEFORE")
+    expect(desk.locator("#unacknowledged")).to_have_text("1")
+    fake.refuse_streams = True
+    with desk.expect_response(lambda response: "/api/stream" in response.url and response.status == 503):
+        fake.drop_streams()
+    expect_state(desk, "reconnecting")
+    raise_alert(fake, "DURING")
+    fake.keep("alert", fake.alert(fake.read("UNSAID"), "UNSAID"))
+    fake.refuse_streams = False
+    expect(desk.locator("#unacknowledged")).to_have_text("3", timeout=15_000)
+    expect_state(desk, "live")
+    assert any(re.search(r"/api/stream\?after=1$", request) for request in fake.requests)
+
+
+def test_an_acknowledgement_elsewhere_is_seen_after_a_gap(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123")
+    expect(detail(desk, alert)).to_be_visible()
+    gone = {"state": "acknowledged", "acknowledged_by": "maria", "acknowledged_at": alert["raised_at"]}
+    fake.keep("alert", {**alert, **gone})
+    fake.drop_streams()
+    expect(desk.locator("#acknowledge-outcome")).to_contain_text("Acknowledged by maria", timeout=15_000)
+
+
+def test_a_silent_stream_is_stale_until_something_is_heard(page: Page, address: str, fake: Any) -> None:
+    page.clock.install()
+    page.goto(f"{address}/#login=one-time")
+    expect_state(page, "live")
+    fake.silent = True
+    page.clock.fast_forward(13_000)
+    expect_state(page, "stale")
+    expect(page.locator("#connection-state")).to_have_text(re.compile(r"STALE SINCE \d\d:\d\d:\d\d"))
+    expect(page).to_have_title("⚠ Nightjar")
+    page.clock.fast_forward(13_000)  # Reopened by now, and open, but nothing was heard on it.
+    expect_state(page, "stale")
+    fake.silent = False
+    expect_state(page, "live")
+
+
+def test_it_is_not_live_while_the_lists_cannot_be_had(page: Page, address: str, fake: Any) -> None:
+    fake.lists_fail = True
+    page.goto(f"{address}/#login=one-time")
+    expect_state(page, "catching-up")
+    expect(page.locator("#connection-detail")).to_contain_text("the store is busy")
+    fake.lists_fail = False
+    expect_state(page, "live")
+
+
+def test_a_session_that_ends_returns_to_the_login_and_leaves_nothing_on_the_page(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123")
+    expect(detail(desk, alert)).to_be_visible()
+    fake.sessions.clear()
+    desk.keyboard.press("a")
+    expect(desk.locator("#login-message")).to_contain_text("The alert for ABC123 was not acknowledged")
+    assert alert_ids(desk) == []
+    desk.get_by_label("User name").fill("operator")
+    desk.get_by_label("Password").fill("operator")
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#acknowledge-failure")).to_contain_text("Not acknowledged: the session had ended")
+    desk.keyboard.press("a")
+    expect(row(desk, alert)).to_have_attribute("data-state", "acknowledged")
+
+
+def test_a_session_that_ends_while_nothing_is_done_is_noticed(desk: Page, fake: Any) -> None:
+    fake.end_sessions()
+    expect(desk.locator("#login-message")).to_contain_text("Your session has ended", timeout=15_000)
+
+
+def test_a_role_that_may_not_acknowledge_is_told_so(page: Page, address: str, fake: Any) -> None:
+    alert = fake.keep("alert", fake.alert(fake.read("ABC123"), "ABC123"))
+    page.goto(address)
+    page.get_by_label("User name").fill("auditor")
+    page.get_by_label("Password").fill("auditor")
+    page.keyboard.press("Enter")
+    expect(page.locator("#acknowledge-outcome")).to_contain_text("Your role (auditor) cannot acknowledge")
+    page.keyboard.press("a")
+    page.locator("#acknowledge").click(force=True)
+    assert fake.alerts[alert["id"]]["state"] == "new"
+    assert not any("/acknowledge?" in request for request in fake.requests)
+
+
+def test_tickers_show_revisions_in_place_and_are_bounded(desk: Page, fake: Any) -> None:
+    read = fake.publish("read", fake.read("OLD111"))
+    expect(desk.locator(f'[data-read-id="{read["id"]}"]')).to_contain_text("OLD111")
+    fake.publish("read", {**read, "text": "NEW111", "revision": 2})
+    expect(desk.locator(f'[data-read-id="{read["id"]}"]')).to_contain_text("NEW111")
+    shot = {
+        "id": 7, "device": "trailer-03", "agency": "springfield", "microphone": "mic-1", "error_ms": 1.0,
+        "captured_at": read["captured_at"], "probability": 0.97, "classes": [["gunshot", 0.97]], "peak_dbfs": -3.2,
+        "rms_dbfs": -20.0, "received_at": read["received_at"], "latency_ms": 430,
+    }  # fmt: skip
+    fake.publish("shot", shot)
+    expect(desk.locator('[data-shot-id="7"]')).to_contain_text("gunshot")
+    for number in range(60):
+        fake.publish("read", fake.read(f"MANY{number:02}"))
+    expect(desk.locator("#read-list > li").first).to_contain_text("MANY59")
+    expect(desk.locator("#read-list > li")).to_have_count(50)
+
+
+def test_keys_are_shown_and_do_nothing_while_they_are(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123")
+    expect(detail(desk, alert)).to_be_visible()
+    desk.keyboard.press("?")
+    expect(desk.locator("#keys")).to_be_visible()
+    desk.keyboard.press("a")
+    desk.keyboard.press("Escape")
+    expect(desk.locator("#keys")).to_be_hidden()
+    assert fake.alerts[alert["id"]]["state"] == "new"
+    expect(desk.locator("#sound")).to_have_attribute("aria-pressed", "true")
+    desk.keyboard.press("m")
+    expect(desk.locator("#sound")).to_have_attribute("aria-pressed", "false")
