@@ -60,13 +60,13 @@ class Header:
         stream: None in Health and Presence, which are not sequenced.
         sequence: from 1 within (epoch, stream).
         captured_at_ns: UTC; when the light or sound arrived, or the fact that is reported came about.
-        captured_boot_ns: CLOCK_BOOTTIME of the same instant.
+        captured_boot_ns: CLOCK_BOOTTIME of the same instant; negative for recordings from before the boot.
         clock_error_ns: how far ``captured_at_ns`` may be off.
     """
 
     epoch: Uint = field(metadata=wire(1))
     captured_at_ns: int = field(metadata=wire(4))
-    captured_boot_ns: Uint = field(metadata=wire(5))
+    captured_boot_ns: int = field(metadata=wire(5))
     clock_error_ns: Uint = field(metadata=wire(6))
     stream: Stream | None = field(default=None, metadata=wire(2))
     sequence: Sequence | None = field(default=None, metadata=wire(3))

@@ -1,0 +1,152 @@
+"""The edge agent's configuration. ``docs/edge-agent-config.md`` and the JSON schema are generated from this file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from edge_wire.yaml_config import ConfigPath, Settings
+
+DEFAULT_PATH = Path("/etc/nightjar/edge-agent.yaml")
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+
+
+class Device(Settings):
+    """Who this device is."""
+
+    id: Id
+    """The device's id: fixed for ever, and the common name of its certificate."""
+    agency: Id
+    """The agency it stands in topics for; the collector decides by its own assignment."""
+    deployment: Annotated[str, Field(min_length=1, max_length=40)]
+    """Which site, aim and period this is; a new one for each place and each re-aiming."""
+    key: ConfigPath
+    """The device's private key (PEM, P-256): signs what opens an epoch, and authenticates to the broker."""
+    certificate: ConfigPath
+    """The device's certificate (PEM) for that key."""
+
+
+class Broker(Settings):
+    """Where detections go."""
+
+    host: Annotated[str, Field(min_length=1)]
+    """Host name or address, as the broker's certificate has it."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+    """TCP port; TLS always."""
+    ca: ConfigPath
+    """Certificate (PEM) of the authority that signed the broker's."""
+    collector_keys: Annotated[tuple[ConfigPath, ...], Field(min_length=1)]
+    """Public keys (PEM) whose acknowledgements and commands this device obeys."""
+
+
+class Models(Settings):
+    """Which networks."""
+
+    dir: ConfigPath | None = None
+    """A folder to look in for model files, before what came with the package; else $NIGHTJAR_MODELS_DIR."""
+    trust_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+    """SHA-256 of model files that the manifest does not know and that you vouch for."""
+
+
+class FilePlayback(Settings):
+    """How recorded footage is played; live sources leave these alone."""
+
+    pace: Literal["realtime", "fast"] = "realtime"
+    """Files only: `realtime` plays at the recorded speed, `fast` as fast as it can be read."""
+    starts_at: Literal["now"] | datetime = "now"
+    """Files only: when the recording began, `now` or a UTC time such as 2026-11-21T10:00:00Z."""
+
+    @field_validator("starts_at")
+    @classmethod
+    def _has_zone(cls, value: Literal["now"] | datetime) -> Literal["now"] | datetime:
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError('"now" or a time with its zone, such as 2026-11-21T10:00:00Z')
+        return value
+
+
+class Camera(FilePlayback):
+    """One camera."""
+
+    id: Id
+    """The camera's id; keep it when the camera is replaced by one that looks at the same."""
+    url: Annotated[str, Field(min_length=1)]
+    """`rtsp://…`, `/dev/videoN`, or a picture, a folder of pictures or a video file."""
+    role: Literal["lpr", "overview"] = "lpr"
+    """`lpr` reads plates (usually infrared), `overview` shows the scene in colour."""
+    pair: Id | None = None
+    """The camera that looks at the same lane in the other role."""
+    lane: Annotated[int, Field(ge=1, le=32)] | None = None
+    """Lane number, from 1 at the kerb."""
+    direction: Literal["N", "NE", "E", "SE", "S", "SW", "W", "NW"] | None = None
+    """Where the lane's traffic goes."""
+    face: Literal["front", "rear"] | None = None
+    """Which end of vehicles it sees."""
+    fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    """Folders of pictures only: they are one scene at this rate; without it each picture is a pass of its own."""
+    latency_ms: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """RTSP and USB: how long a frame takes from exposure to arrival, if measured; it is taken off the arrival time."""
+
+    @field_validator("url")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        scheme = value.split("://", 1)[0] if "://" in value else ""
+        if scheme not in ("", "rtsp", "rtsps", "file"):
+            raise ValueError("rtsp://…, rtsps://…, /dev/videoN, or a picture, folder or video file")
+        return value
+
+
+class Microphone(FilePlayback):
+    """One microphone."""
+
+    id: Id
+    """The microphone's id."""
+    source: Annotated[str, Field(min_length=1)]
+    """`device` or `device:NAME` for a sound card, or a recording or a folder of recordings."""
+    model: str = "gunshot"
+    """`gunshot` or `gunshot-research` (not for commercial or government use; see its card)."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """A shot is reported from this probability on; without it, from where the model's own card draws the line."""
+
+
+class Plates(Settings):
+    """How plates are read."""
+
+    pad: Annotated[float, Field(ge=0, le=0.5)] = 0.12
+    """How much of the box's size is added around it before the OCR; see docs/plates.md."""
+    frame_quota_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
+    """Room for frames and clips that are kept in case they are asked for; the oldest go first."""
+
+
+class AgentConfig(Settings):
+    """Everything an edge agent is told."""
+
+    data_dir: ConfigPath = Path("/var/lib/nightjar/edge-agent")
+    """The outbox, its journal, pictures and clips; on a disk that survives power cuts."""
+    device: Device
+    broker: Broker
+    models: Models = Models()
+    plates: Plates = Plates()
+    cameras: tuple[Camera, ...] = ()
+    microphones: tuple[Microphone, ...] = ()
+    keep_stored_h: Annotated[int, Field(ge=0, le=8760)] = 24
+    """How long rows stay after the collector stored them; 0 where the law says so."""
+    health_every_s: Annotated[int, Field(ge=5, le=3600)] = 60
+    """How often the device says how it is."""
+
+    @model_validator(mode="after")
+    def _ids_once_and_pairs_known(self) -> AgentConfig:
+        ids = [camera.id for camera in self.cameras] + [microphone.id for microphone in self.microphones]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"each camera and microphone has an id of its own, but these stand twice: {twice}")
+        cameras = {camera.id for camera in self.cameras}
+        lost = sorted({camera.pair for camera in self.cameras if camera.pair and camera.pair not in cameras})
+        if lost:
+            raise ValueError(f"`pair` names a camera of this device, but there is none called {lost}")
+        if not ids:
+            raise ValueError("at least one camera or microphone")
+        return self

@@ -1,0 +1,206 @@
+"""What the edge's stages hand to each other: plain frozen values, independent of the wire.
+
+Pixels are BGR as OpenCV has them, sound is mono float32 in [-1, 1]. Times are integer UTC nanoseconds together with
+the boot clock and a bound on the UTC error, because a detection is only as good as the time it carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTime:
+    """When the light or the sound reached the sensor.
+
+    Attributes:
+        utc_ns: UTC nanoseconds since 1970.
+        boot_ns: CLOCK_BOOTTIME at the same instant, in nanoseconds.
+        error_ns: how far ``utc_ns`` may be off, one sigma or a bound, in nanoseconds.
+    """
+
+    utc_ns: int
+    boot_ns: int
+    error_ns: int
+
+    def shifted(self, by_ns: int) -> CaptureTime:
+        """Return the instant ``by_ns`` nanoseconds later (negative: earlier), equally uncertain."""
+        return CaptureTime(self.utc_ns + by_ns, self.boot_ns + by_ns, self.error_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of one camera.
+
+    Attributes:
+        camera: the camera's configured id.
+        image: (H, W, 3) uint8 BGR.
+        captured: when it was exposed.
+        scene: changes when this frame cannot show the same vehicles as the one before it (each still of a folder is
+            a scene of its own; a video or a camera stays in one scene). Tracks never cross scenes.
+        name: the file it came from, if any, for messages.
+    """
+
+    camera: str
+    image: NDArray[np.uint8]
+    captured: CaptureTime
+    scene: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the frame: left, top, right, bottom; right and bottom are exclusive."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The OCR's full answer for one crop: a distribution per character slot, and for the region.
+
+    Attributes:
+        alphabet: the characters of the last axis, in order.
+        pad: the character that stands for "no character in this slot".
+        probabilities: (slots, len(alphabet)) float32, rows sum to 1.
+        regions: probability by ISO 3166 code ("US-TX", "US", "RO"), likeliest first; empty without a region head.
+        calibration: the id of the calibration that these probabilities went through.
+    """
+
+    alphabet: str
+    pad: str
+    probabilities: NDArray[np.float32]
+    regions: Mapping[str, float]
+    calibration: str
+
+    @property
+    def text(self) -> str:
+        """The likeliest character of each slot, padding left out."""
+        best = self.probabilities.argmax(axis=1)
+        return "".join(self.alphabet[i] for i in best).replace(self.pad, "")
+
+    @property
+    def confidence(self) -> float:
+        """The probability of ``text`` as a whole: the product over the slots, so one bad character shows."""
+        return float(np.prod(self.probabilities.max(axis=1)))
+
+
+@dataclass(frozen=True, slots=True)
+class PlateCandidate:
+    """One plate in one frame.
+
+    Attributes:
+        box: where the detector found it, clipped to the frame.
+        detection_score: the detector's own score in [0, 1]; not a calibrated probability.
+        reading: what the OCR made of the crop.
+    """
+
+    box: Box
+    detection_score: float
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG as it is stored and hashed; never re-encoded afterwards."""
+
+    jpeg: bytes
+    sha256: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class VotedRead:
+    """What the vote says of one vehicle's pass, at one moment. One track yields revisions 0, 1, 2 at most.
+
+    Attributes:
+        camera: the camera's id.
+        track: number of the pass, unique within the process.
+        revision: 0 for the first publication, then counted up.
+        final: whether the pass is over; nothing follows.
+        captured: capture time of the frame that ``crop`` and ``frame`` come from.
+        first_readable: capture time of the first frame in which the plate could be read.
+        reading: the fused distributions.
+        box: the plate in ``frame``.
+        detection_score: the detector's score on that frame.
+        frames: how many frames were fused.
+        crop: the sharpest crop, at most 12 KB.
+        frame: the frame that the crop was cut from.
+    """
+
+    camera: str
+    track: int
+    revision: int
+    final: bool
+    captured: CaptureTime
+    first_readable: CaptureTime
+    reading: Reading
+    box: Box
+    detection_score: float
+    frames: int
+    crop: Picture
+    frame: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBlock:
+    """A run of consecutive samples of one microphone.
+
+    Attributes:
+        microphone: the microphone's configured id.
+        samples: (n,) float32 in [-1, 1], mono.
+        rate_hz: samples per second.
+        captured: capture time of the first sample.
+        scene: changes when this block does not continue the one before (another file, a reconnected device).
+        name: the file it came from, if any.
+    """
+
+    microphone: str
+    samples: NDArray[np.float32]
+    rate_hz: int
+    captured: CaptureTime
+    scene: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeardShot:
+    """One shot as one microphone heard it.
+
+    Attributes:
+        microphone: the microphone's id.
+        captured: when the shot's sound arrived; ``error_ns`` is the clock's share only.
+        onset_error_ns: one-sigma error of the onset picked in the samples.
+        probability: the gun classes taken together.
+        classes: probability by class, likeliest first.
+        peak_dbfs: highest sample after the onset, relative to full scale.
+        rms_dbfs: root mean square over 50 ms after the onset.
+        clipped: whether samples stood at full scale.
+        model: name of the classifier.
+        rate_hz: the microphone's sample rate.
+        at_s: onset within the file or since the source began, in seconds.
+        clip: seconds around the shot as a file (FLAC), or None where none is kept.
+        clip_sha256: its SHA-256.
+    """
+
+    microphone: str
+    captured: CaptureTime
+    onset_error_ns: int
+    probability: float
+    classes: Mapping[str, float]
+    peak_dbfs: float
+    rms_dbfs: float
+    clipped: bool
+    model: str
+    rate_hz: int
+    at_s: float
+    clip: bytes | None = None
+    clip_sha256: bytes | None = None

@@ -1,0 +1,235 @@
+"""One camera or microphone at work: opened, iterated, reopened for ever if it is live, and how it is.
+
+Two threads a source. One iterates the source; the other takes what comes and drives the stage, so that the stage's
+deadlines pass also while nothing comes. Between them stand at most ``_ROOM`` items: a live source that is faster than
+its stage loses the oldest, counted; a file waits.
+
+Everything that the stage hands out goes through ``deliver``, called by the second thread; it returns when the outbox
+has it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from edge_agent.errors import SourceError
+from edge_wire.clock import Clock
+
+_ROOM = 4
+_TICK_S = 0.1
+_LONGEST_WAIT_S = 60.0
+
+_Item = TypeVar("_Item")
+_Out = TypeVar("_Out")
+_In = TypeVar("_In", contravariant=True)
+_Given = TypeVar("_Given", covariant=True)
+log = structlog.get_logger()
+
+
+class Stage(Protocol[_In, _Given]):
+    """What turns frames into reads, or blocks into shots."""
+
+    def observe(self, item: _In, /) -> Sequence[_Given]:
+        """Take one frame or block; return what is to be sent now."""
+        ...
+
+    def tick(self, now_boot_ns: int, /) -> Sequence[_Given]:
+        """Return what is due by the clock."""
+        ...
+
+    def close(self) -> Sequence[_Given]:
+        """Return what was still open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[_Item]):
+    """A source once opened: how to iterate it and how to end that."""
+
+    items: Callable[[], Iterator[_Item]]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """How a source is: ``state`` is connecting, ok, failed or ended; ``rate_hz`` since it was last asked."""
+
+    state: str
+    reason: str
+    rate_hz: float
+    dropped: int
+
+
+class Watch(Generic[_Item, _Out]):
+    """Keeps one source going until it ends or ``close`` is called.
+
+    Args:
+        name: the camera's or microphone's id, for the log.
+        open_source: opens it, each time anew.
+        stage: what its items go through.
+        deliver: takes what the stage hands out.
+        live: whether it is reopened for ever when it breaks off, and may lose items; a file does neither.
+        clock: for rates and deadlines.
+        changed: called, from any thread, when the state changes.
+        crashed: called with an error that nobody expected; the source is over, and the agent should stop loudly.
+        first_wait_s: before a live source is opened again; doubled up to a minute while nothing comes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_source: Callable[[], Source[_Item]],
+        stage: Stage[_Item, _Out],
+        deliver: Callable[[Sequence[_Out]], None],
+        *,
+        live: bool,
+        clock: Clock,
+        changed: Callable[[], None],
+        crashed: Callable[[BaseException], None],
+        first_wait_s: float = 1.0,
+    ) -> None:
+        self._name = name
+        self._open = open_source
+        self._stage = stage
+        self._deliver = deliver
+        self._live = live
+        self._clock = clock
+        self._changed = changed
+        self._crashed = crashed
+        self._first_wait_s = first_wait_s
+        self._items: queue.Queue[_Item | None] = queue.Queue(_ROOM)
+        self._closing = threading.Event()
+        self._source: Source[_Item] | None = None
+        self._lock = threading.Lock()
+        self._state, self._reason, self._broken = "connecting", "", False
+        self._count = self._dropped = 0
+        self._counted_ns = clock.boot_ns()
+        self._threads = [
+            threading.Thread(target=self._supervise, args=(self._iterate,), name=f"{name}-source", daemon=True),
+            threading.Thread(target=self._supervise, args=(self._drive,), name=f"{name}-stage", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Let the source end; what the stage still holds is delivered. Returns at once."""
+        self._closing.set()
+        with self._lock:
+            source = self._source
+        if source is not None:
+            source.close()
+
+    def join(self) -> None:
+        """Wait until everything has been delivered."""
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def ended(self) -> bool:
+        """Whether both threads are done."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def state(self) -> WatchState:
+        """How it is; the rate is counted from the last call."""
+        with self._lock:
+            now_ns = self._clock.boot_ns()
+            rate_hz = self._count * 1e9 / max(1, now_ns - self._counted_ns)
+            self._count, self._counted_ns = 0, now_ns
+            return WatchState(self._state, self._reason, rate_hz, self._dropped)
+
+    def _say(self, state: str, reason: str = "", *, broken: bool = False) -> None:
+        with self._lock:
+            if self._broken:
+                return  # what follows a crash does not hide it
+            same = (self._state, self._reason) == (state, reason)
+            self._state, self._reason, self._broken = state, reason, broken
+        if not same:
+            log.info("source", source=self._name, state=state, reason=reason)
+            self._changed()
+
+    def _supervise(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a thread's last resort: without it the error would be lost
+            self._say("failed", f"{type(error).__name__}: {error}", broken=True)
+            self.close()
+            self._crashed(error)
+            while work == self._drive and self._items.get() is not None:
+                pass  # the other thread must not wait for ever for room
+
+    def _iterate(self) -> None:
+        wait_s = self._first_wait_s
+        try:
+            while not self._closing.is_set():
+                try:
+                    came = self._iterate_once()
+                    reason = "" if self._closing.is_set() or not self._live else "the stream ended"
+                except SourceError as error:
+                    came, reason = False, str(error)
+                if not self._live or self._closing.is_set():
+                    self._say("failed" if reason else "ended", reason)
+                    return
+                self._say("failed", reason)
+                wait_s = self._first_wait_s if came else min(2 * wait_s, _LONGEST_WAIT_S)
+                self._closing.wait(wait_s)
+        finally:
+            self._items.put(None)
+
+    def _iterate_once(self) -> bool:
+        """Open and iterate until it ends; return whether anything came."""
+        source = self._open()
+        with self._lock:
+            self._source = source
+        came = False
+        try:
+            for item in source.items():
+                if self._closing.is_set():
+                    break
+                came = True
+                self._say("ok")
+                self._hand_over(item)
+        finally:
+            source.close()
+            with self._lock:
+                self._source = None
+        return came
+
+    def _hand_over(self, item: _Item) -> None:
+        with self._lock:
+            self._count += 1
+        while True:
+            try:
+                self._items.put(item, timeout=None if not self._live else 0)
+                return
+            except queue.Full:
+                try:
+                    self._items.get_nowait()
+                except queue.Empty:
+                    continue
+                with self._lock:
+                    self._dropped += 1
+
+    def _drive(self) -> None:
+        while True:
+            try:
+                item = self._items.get(timeout=_TICK_S)
+            except queue.Empty:
+                self._send(self._stage.tick(self._clock.boot_ns()))
+                continue
+            if item is None:
+                break
+            self._send(self._stage.observe(item))
+        self._send(self._stage.close())
+
+    def _send(self, out: Sequence[_Out]) -> None:
+        if out:
+            self._deliver(out)

@@ -1,0 +1,37 @@
+"""The collector's settings."""
+
+from pathlib import Path
+
+import pytest
+
+from collector.config import CollectorConfig
+from edge_wire.yaml_config import ConfigError, load
+
+GOOD = """
+data_dir: data
+broker: {host: broker.example, ca: ca.pem, certificate: collector.pem, key: collector.key}
+http: {host: 127.0.0.1, port: 8080}
+"""
+
+
+def test_the_store_is_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "collector.yaml").write_text(GOOD, encoding="utf-8")
+    config = load(tmp_path / "collector.yaml", CollectorConfig)
+    assert config.url == f"sqlite+aiosqlite:///{tmp_path}/data/collector.db"
+    assert config.signing_key == tmp_path / "data/collector-key.pem"
+
+
+@pytest.mark.parametrize(
+    ("http", "said"),
+    [
+        ("{host: 0.0.0.0}", "served by HTTPS only"),
+        ("{certificate: a.pem}", "`certificate` and `key` together"),
+        ("{port: 99999}", "http.port: got 99999"),
+    ],
+)
+def test_plain_http_is_for_loopback_only(tmp_path: Path, http: str, said: str) -> None:
+    path = tmp_path / "collector.yaml"
+    path.write_text(GOOD.replace("{host: 127.0.0.1, port: 8080}", http), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, CollectorConfig)
+    assert said in str(caught.value)
