@@ -1,0 +1,102 @@
+import json
+
+import pytest
+
+from collector.fleet import broker_access
+from collector.fleet.broker_access import AccessError
+from edge_wire.errors import TopicError
+
+
+def grants(file: bytes, name: str) -> set[tuple[str, str]]:
+    state = json.loads(file)
+    (client,) = [client for client in state["clients"] if client["username"] == name]
+    roles = {granted["rolename"] for granted in client["roles"]}
+    return {
+        (acl["acltype"], acl["topic"])
+        for role in state["roles"]
+        if role["rolename"] in roles
+        for acl in role["acls"]
+        if acl["allow"]
+    }
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    defaults = json.loads(broker_access.render(["trailer-1"]))["defaultACLAccess"]
+    assert {name for name, allowed in defaults.items() if allowed} == {"unsubscribe"}
+
+
+def test_a_device_has_its_own_up_and_down_and_nothing_else() -> None:
+    assert grants(broker_access.render(["trailer-1", "trailer-2"]), "trailer-1") == {
+        ("publishClientSend", "nightjar/v1/+/trailer-1/up/#"),
+        ("publishClientReceive", "nightjar/v1/+/trailer-1/down/#"),
+        ("subscribePattern", "nightjar/v1/+/trailer-1/down/#"),
+    }
+
+
+def test_the_collector_reads_every_up_and_writes_every_down() -> None:
+    assert grants(broker_access.render([]), broker_access.COLLECTOR) == {
+        ("publishClientSend", "nightjar/v1/+/+/down/#"),
+        ("publishClientReceive", "nightjar/v1/+/+/up/#"),
+        ("subscribePattern", "nightjar/v1/+/+/up/#"),
+    }
+
+
+def test_the_control_topic_belongs_to_the_fleet_service_alone() -> None:
+    file = broker_access.render(["trailer-1"])
+    assert ("publishClientSend", broker_access.CONTROL_TOPIC) in grants(file, broker_access.FLEET)
+    state = json.loads(file)
+    others = [role for role in state["roles"] if role["rolename"] != broker_access.FLEET]
+    assert "$CONTROL" not in json.dumps(others)
+
+
+def test_there_is_no_password_anywhere() -> None:
+    assert b"password" not in broker_access.render(["trailer-1"])
+    assert b"password" not in broker_access.addition("trailer-1")
+
+
+def test_a_device_added_to_a_file_is_as_if_rendered_with_it() -> None:
+    file = broker_access.with_device(broker_access.render(["trailer-1"]), "trailer-2")
+    both = broker_access.render(["trailer-1", "trailer-2"])
+    assert grants(file, "trailer-2") == grants(both, "trailer-2")
+    assert json.loads(broker_access.with_device(file, "trailer-2")) == json.loads(file)
+
+
+def test_what_the_plugin_added_to_its_file_stays() -> None:
+    state = json.loads(broker_access.render([]))
+    state["groups"] = [{"groupname": "theirs"}]
+    file = broker_access.with_device(json.dumps(state).encode(), "trailer-1")
+    assert json.loads(file)["groups"] == state["groups"]
+
+
+@pytest.mark.parametrize("file", [b"", b"[]", b"{}", b'{"clients": [{}], "roles": []}', b"\xff"])
+def test_a_file_that_is_not_the_plugins_is_refused(file: bytes) -> None:
+    with pytest.raises(AccessError, match="expected lists of clients and roles"):
+        broker_access.with_device(file, "trailer-1")
+
+
+@pytest.mark.parametrize("device", ["", "+", "a/b", "#", "nightjar.collector", "A"])
+def test_only_device_ids_get_rights(device: str) -> None:
+    with pytest.raises(TopicError):
+        broker_access.render([device])
+    with pytest.raises(TopicError):
+        broker_access.addition(device)
+    with pytest.raises(TopicError):
+        broker_access.removal(device)
+    with pytest.raises(TopicError):
+        broker_access.with_device(broker_access.render([]), device)
+
+
+def test_a_refused_command_is_named_with_its_reason() -> None:
+    broker_access.check_response(b'{"responses": [{"command": "createRole"}]}')
+    with pytest.raises(AccessError, match="createClient: Client already exists"):
+        broker_access.check_response(
+            b'{"responses": [{"command": "createRole"}, {"command": "createClient", "error": "Client already exists"}]}'
+        )
+    with pytest.raises(AccessError, match="expected a list of responses"):
+        broker_access.check_response(b"{}")
+
+
+def test_whether_a_file_knows_a_device() -> None:
+    file = broker_access.render(["trailer-1"])
+    assert broker_access.knows(file, "trailer-1")
+    assert not broker_access.knows(file, "trailer")
