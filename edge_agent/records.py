@@ -119,7 +119,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class VotedRead:
-    """What the vote says of one vehicle's pass, at one moment. One track yields revisions 0, 1, 2 at most.
+    """What the vote says of one vehicle's pass, at one moment: revisions 0 to 2, and one closing message.
 
     Attributes:
         camera: the camera's id.

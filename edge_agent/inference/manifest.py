@@ -1,0 +1,98 @@
+"""The manifest of known model files: sets of files named by SHA-256, with licence and source.
+
+The manifest travels with the models: ``edge_agent/_models`` in a wheel, ``models/`` beside the package in a checkout.
+Pure reading; nothing here opens a network.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.errors import ModelError
+
+MANIFEST_FILE = "manifest.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a set.
+
+    Attributes:
+        part: what the file is for within its set, such as ``detector``.
+        name: its usual base name; the digest alone identifies it.
+        sha256: lower-case hex.
+        source: where it comes from, for people.
+    """
+
+    part: str
+    name: str
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """Files that belong together.
+
+    Attributes:
+        name: as ``--model`` and configuration name it.
+        kind: ``plates`` or ``gunshot``.
+        rank: of several complete sets of a kind, the highest is taken.
+        licence: licence of the files.
+        source: where the set comes from, for people.
+        files: by part.
+    """
+
+    name: str
+    kind: str
+    rank: int
+    licence: str
+    source: str
+    files: Mapping[str, ModelFile]
+
+
+def packaged_folder() -> Path:
+    """Return the folder of models that came with this installation, whatever the working directory is."""
+    package = Path(__file__).resolve().parents[1]
+    in_wheel = package / "_models"
+    return in_wheel if in_wheel.is_dir() else package.parent / "models"
+
+
+def load_manifest(folder: Path) -> tuple[ModelSet, ...]:
+    """Read ``folder/manifest.toml``.
+
+    Returns:
+        The sets, highest rank first.
+
+    Raises:
+        ModelError: there is no manifest, or it is not of the expected form.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        sets = tuple(_model_set(entry) for entry in document["sets"])
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}). Install the package again.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not a model manifest ({error!r}). Install the package again.") from error
+    return tuple(sorted(sets, key=lambda s: -s.rank))
+
+
+def _model_set(entry: Mapping[str, object]) -> ModelSet:
+    files = entry["files"]
+    if not isinstance(files, list):
+        raise TypeError(f"files of set {entry['name']!r}: expected a list")
+    return ModelSet(
+        name=str(entry["name"]),
+        kind=str(entry["kind"]),
+        rank=int(str(entry["rank"])),
+        licence=str(entry["licence"]),
+        source=str(entry["source"]),
+        files={
+            str(f["part"]): ModelFile(str(f["part"]), str(f["file"]), str(f["sha256"]).lower(), str(f["source"]))
+            for f in files
+        },
+    )

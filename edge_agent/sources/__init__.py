@@ -1,0 +1,1 @@
+"""Where frames and sound come from, each with its capture time: cameras, microphones, files."""

@@ -1,0 +1,139 @@
+import csv
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from edge_agent.commands.read import read
+from edge_agent.plates.reader import DEFAULT_PAD
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in ("b.jpg", "a.jpg"):
+        cv2.imwrite(str(folder / name), np.full((64, 64, 3), 120, np.uint8))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_models_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NIGHTJAR_MODELS_DIR", raising=False)
+
+
+def run(*arguments: object) -> Result:
+    app = typer.Typer()
+    app.command()(read)
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def trusted(tiny) -> list[str]:
+    files = (tiny.detector, tiny.ocr, tiny.ocr_config)
+    digests = [hashlib.sha256(f.read_bytes()).hexdigest() for f in files]
+    return ["--models-dir", str(tiny.folder), *(a for d in digests for a in ("--trust-digest", d))]
+
+
+def test_json_has_one_line_an_image(photographs: Path, tiny_models) -> None:
+    tiny = tiny_models(rows=[(8, 24, 40, 36, 0.9)], regions={"US-TX": 0.9, "Unknown": 0.1})
+    result = run(photographs / "a.jpg", "--json", *trusted(tiny))
+    (line,) = result.stdout.splitlines()
+    record = json.loads(line)
+    assert result.exit_code == 0
+    assert record.pop("ms") > 0
+    assert record.pop("plates")[0].pop("confidence") == pytest.approx(0.99**8, abs=1e-4)
+    assert record == {"image": "a.jpg"}
+    assert json.loads(line)["plates"][0] | {"confidence": 0} == {
+        "text": "ABC123",
+        "confidence": 0,
+        "box": [8, 24, 40, 36],
+        "region": "US-TX",
+    }
+
+
+def test_without_a_region_it_is_null_and_without_plates_the_list_is_empty(photographs: Path, tiny_models) -> None:
+    tiny = tiny_models()
+    record = json.loads(run(photographs / "a.jpg", "--json", *trusted(tiny)).stdout)
+    assert record["plates"][0]["region"] is None
+    tiny = tiny_models(rows=[])
+    assert json.loads(run(photographs / "a.jpg", "--json", *trusted(tiny)).stdout)["plates"] == []
+
+
+def test_folders_are_read_in_order(photographs: Path, tiny_models) -> None:
+    lines = run(photographs, "--json", *trusted(tiny_models())).stdout.splitlines()
+    assert [json.loads(line)["image"] for line in lines] == ["a.jpg", "b.jpg"]
+
+
+def test_an_unreadable_file_costs_only_itself(photographs: Path, tiny_models) -> None:
+    (photographs / "aa.jpg").write_bytes(b"torn")
+    result = run(photographs, photographs / "gone.jpg", "--json", *trusted(tiny_models()))
+    records = {r["image"]: r for r in map(json.loads, result.stdout.splitlines())}
+    assert list(records) == ["a.jpg", "aa.jpg", "b.jpg", "gone.jpg"]
+    assert "no picture" in records["aa.jpg"]["error"]
+    assert "plates" not in records["aa.jpg"]
+    assert "No such file" in records["gone.jpg"]["error"]
+    assert records["b.jpg"]["plates"]
+    assert result.exit_code == 1
+
+
+def test_people_get_a_table(photographs: Path, tiny_models) -> None:
+    tiny = tiny_models(rows=[(8, 24, 40, 36, 0.9), (8, 40, 40, 52, 0.9)])
+    lines = run(photographs / "a.jpg", *trusted(tiny)).stdout.splitlines()
+    assert lines[0].startswith("a.jpg ")
+    assert all("ABC123" in line for line in lines)
+    assert len(lines) == 2
+
+
+def test_without_models_it_exits_3_with_the_remedy(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    result = run(photographs, "--models-dir", tmp_path / "bare")
+    if result.exit_code == 0:
+        pytest.skip("plate models came with this installation")
+    assert result.exit_code == 3
+    assert "sha256" in result.stderr
+    assert "--models-dir" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_damaged_model_exits_3(photographs: Path, tiny_models) -> None:
+    tiny = tiny_models()
+    tiny.ocr.write_bytes(tiny.ocr.read_bytes()[:80])
+    result = run(photographs, *trusted(tiny))
+    assert result.exit_code == 3
+    assert "own_ocr.onnx" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--pad", "2", "x.jpg"], ["--trust-digest", "zz", "x.jpg"], ["--nope"]])
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_an_empty_folder_exits_2(tmp_path: Path, tiny_models) -> None:
+    (tmp_path / "none").mkdir()
+    result = run(tmp_path / "none", *trusted(tiny_models()))
+    assert result.exit_code == 2
+    assert "no pictures in it" in result.stderr
+
+
+def test_help_has_examples() -> None:
+    assert "edge-agent read car.jpg" in run("--help").stdout
+
+
+def test_real_plates_are_read(assets: Path) -> None:
+    folder = assets / "data" / "plates" / "eu-dev"
+    with (folder / "truth.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[:5]
+    result = run(*(folder / row["image"] for row in rows), "--json", "--models-dir", assets / "weights")
+    read_texts = [{p["text"] for p in json.loads(line)["plates"]} for line in result.stdout.splitlines()]
+    assert sum(row["text"] in texts for row, texts in zip(rows, read_texts, strict=True)) >= 4
+
+
+def test_the_default_padding_is_the_readers() -> None:
+    """The command states it itself, because importing the reader takes most of a second."""
+    assert inspect.signature(read).parameters["pad"].default == DEFAULT_PAD

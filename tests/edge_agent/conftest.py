@@ -1,0 +1,116 @@
+"""Networks of a few bytes that answer the same to everything, so that tests of reading plates need no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+FLOAT, UINT8 = 1, 2
+
+Shape = Sequence[int | str]
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _field(number: int, value: int | bytes | str) -> bytes:
+    """One protobuf field."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    raw = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(raw)) + raw
+
+
+def _value(name: str, kind: int, shape: Shape) -> bytes:
+    sizes = b"".join(_field(1, _field(1, n) if isinstance(n, int) else _field(2, n)) for n in shape)
+    return _field(1, name) + _field(2, _field(1, _field(1, kind) + _field(2, sizes)))
+
+
+def network(given: tuple[str, int, Shape], answers: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """An ONNX file that takes ``given`` and always returns ``answers``."""
+    graph = b""
+    for name in answers:
+        graph += _field(1, _field(1, f"{name}_constant") + _field(2, name) + _field(4, "Identity"))
+    graph += _field(2, "constant")
+    for name, array in answers.items():
+        dims = b"".join(_field(1, n) for n in array.shape)
+        raw = array.astype(np.float32).tobytes()
+        graph += _field(5, dims + _field(2, FLOAT) + _field(8, f"{name}_constant") + _field(9, raw))
+    graph += _field(11, _value(*given))
+    for name, array in answers.items():
+        graph += _field(12, _value(name, FLOAT, array.shape))
+    return _field(1, 8) + _field(7, graph) + _field(8, _field(2, 17))
+
+
+def slots_of(text: str, slots: int = 8, sure: float = 0.99) -> NDArray[np.float32]:
+    """Distributions that read ``text`` with ``sure`` in each slot."""
+    out = np.full((slots, len(ALPHABET)), (1 - sure) / (len(ALPHABET) - 1), np.float32)
+    for i, character in enumerate(text.ljust(slots, "_")):
+        out[i, ALPHABET.index(character)] = sure
+    return out
+
+
+@dataclass(frozen=True)
+class TinyModels:
+    """Where a tiny detector, OCR and its configuration lie."""
+
+    detector: Path
+    ocr: Path
+    ocr_config: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.detector.parent
+
+
+@pytest.fixture
+def tiny_models(tmp_path: Path) -> Callable[..., TinyModels]:
+    """Write models that find ``rows`` (x1, y1, x2, y2, score in a 64 x 64 letterbox) and read ``text`` in each."""
+
+    def write(
+        rows: Sequence[Sequence[float]] = ((8, 24, 40, 36, 0.9),),
+        text: str = "ABC123",
+        regions: Mapping[str, float] | None = None,
+        config: str = "",
+    ) -> TinyModels:
+        folder = tmp_path / "tiny"
+        folder.mkdir(exist_ok=True)
+        found = np.array([[0, *row[:4], 0, row[4]] for row in rows], np.float32).reshape(-1, 7)
+        answers = {"plate": slots_of(text)[None]}
+        yaml = f"max_plate_slots: 8\nalphabet: '{ALPHABET}'\npad_char: '_'\nimg_height: 16\nimg_width: 32\n"
+        yaml += "image_color_mode: rgb\n" + config
+        if regions is not None:
+            answers["region"] = np.array([list(regions.values())], np.float32)
+            yaml += f"plate_regions: {list(regions)}\n"
+        models = TinyModels(folder / "own_detector.onnx", folder / "own_ocr.onnx", folder / "own_ocr.yaml")
+        models.detector.write_bytes(network(("images", FLOAT, (1, 3, 64, 64)), {"output0": found}))
+        models.ocr.write_bytes(network(("input", UINT8, ("n", 16, 32, 3)), answers))
+        models.ocr_config.write_text(yaml, encoding="utf-8")
+        return models
+
+    return write
+
+
+@pytest.fixture
+def write_network(tmp_path: Path) -> Callable[[str, Shape], Path]:
+    """Write a network that takes floats of a shape and is neither detector nor OCR."""
+
+    def write(name: str, shape: Shape) -> Path:
+        folder = tmp_path / "other"
+        folder.mkdir(exist_ok=True)
+        path = folder / name
+        path.write_bytes(network(("x", FLOAT, shape), {"y": np.zeros((1, 3), np.float32)}))
+        return path
+
+    return write

@@ -1,0 +1,236 @@
+import hashlib
+import itertools
+from collections import defaultdict
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.plates.passes import LOST_NS, MAX_OPEN, SETTLE_NS, PassVoter, probability_class
+from edge_agent.records import CaptureTime, Frame, VotedRead
+
+MS = 1_000_000
+PROTOCOL_NS = 700 * MS
+
+
+@pytest.fixture
+def voter() -> PassVoter:
+    return PassVoter("cam", numbers=itertools.count(1))
+
+
+def feed(voter: PassVoter, frame, steps) -> list[VotedRead]:
+    """Show ``(at_ms, [candidates])`` to a voter, live: the clock stands at the capture time."""
+    return [r for at_ms, seen in steps for r in voter.observe(frame(at_ms), seen, round(at_ms * MS))]
+
+
+def test_three_sure_frames_that_agree_are_published_at_once(voter, frame, candidate) -> None:
+    reads = feed(voter, frame, [(66 * i, [candidate("ABC123", sure=0.999)]) for i in range(3)])
+    assert [(r.reading.text, r.revision, r.final) for r in reads] == [("ABC123", 0, False)]
+    assert reads[0].frames == 3
+    assert reads[0].first_readable.boot_ns == 0
+
+
+def test_an_unsure_plate_is_published_when_its_time_is_up(voter, frame, candidate) -> None:
+    steps = [(100 * i, [candidate("ABC123", sure=0.8)]) for i in range(8)]
+    reads = feed(voter, frame, steps)
+    assert reads[0].revision == 0
+    assert reads[0].frames * 100 * MS <= SETTLE_NS
+
+
+def test_what_is_due_is_published_without_another_frame(voter, frame, candidate) -> None:
+    assert feed(voter, frame, [(0, [candidate("ABC123", sure=0.8)])]) == []
+    assert voter.tick(SETTLE_NS - 1) == []
+    (read,) = voter.tick(SETTLE_NS)
+    assert (read.revision, read.final) == (0, False)
+    assert voter.tick(SETTLE_NS + 1) == []
+
+
+def test_the_way_of_a_live_frame_counts_towards_its_deadline(voter, frame, candidate) -> None:
+    voter.observe(frame(1000), [candidate("ABC123", sure=0.8)], 1300 * MS)
+    assert voter.tick(1499 * MS) == []
+    assert len(voter.tick(1500 * MS)) == 1
+
+
+def test_a_replay_of_long_ago_gets_its_whole_time(voter, frame, candidate) -> None:
+    hours_later = 7_200_000 * MS
+    voter.observe(frame(0), [candidate("ABC123", sure=0.8)], hours_later)
+    assert voter.tick(hours_later + SETTLE_NS - 1) == []
+    assert len(voter.tick(hours_later + SETTLE_NS)) == 1
+
+
+def test_frames_far_apart_do_not_delay_the_first_publication(voter, frame, candidate) -> None:
+    """By capture time: what was due before a frame is published with what was known before it."""
+    reads = feed(voter, frame, [(0, [candidate("ABC123", sure=0.8)]), (1500, [candidate("ABD123", sure=0.8)])])
+    assert [(r.reading.text, r.frames, r.revision) for r in reads] == [("ABC123", 1, 0)]
+
+
+def test_a_better_text_is_a_revision(voter, frame, candidate) -> None:
+    """pains-01, pains-04: the far first read is corrected when the near ones say otherwise."""
+    far = [(100 * i, [candidate("A8C123", width=20, sure=0.8)]) for i in range(7)]
+    near = [(700 + 100 * i, [candidate("ABC123", width=45, sure=0.99)]) for i in range(12)]
+    reads = feed(voter, frame, far + near) + voter.close()
+    assert reads[0].reading.text == "A8C123"
+    assert reads[-1].reading.text == "ABC123"
+    assert [r.revision for r in reads] == list(range(len(reads)))
+    assert [r.final for r in reads] == [False] * (len(reads) - 1) + [True]
+    assert 3 <= len(reads) <= 4
+
+
+def test_the_last_revision_is_kept_for_the_text(voter, frame, candidate) -> None:
+    steps = [(100 * i, [candidate("ABC123", sure=0.8)]) for i in range(7)]
+    steps += [(700 + 100 * i, [candidate("ABC123", sure=0.9999)]) for i in range(60)]
+    reads = feed(voter, frame, steps)
+    assert [r.revision for r in reads] == [0, 1]
+    steps = [(6700 + 100 * i, [candidate("ABD123", width=95, sure=0.9999)]) for i in range(60)]
+    reads += feed(voter, frame, steps)
+    assert [(r.revision, r.reading.text) for r in reads[2:]] == [(2, "ABD123")]
+    assert voter.close()[0].revision == 3
+
+
+def test_a_pass_that_is_over_before_it_settled_has_one_message(voter, frame, candidate) -> None:
+    feed(voter, frame, [(0, [candidate("ABC123")])])
+    (read,) = voter.close()
+    assert (read.revision, read.final, read.frames) == (0, True, 1)
+    assert voter.close() == []
+
+
+def test_a_plate_that_is_gone_is_closed(voter, frame, candidate) -> None:
+    feed(voter, frame, [(0, [candidate("ABC123")]), (100, [candidate("ABC123")])])
+    steps = [(100 + 500 * i, []) for i in range(1, 5)]
+    assert [(r.revision, r.final) for r in feed(voter, frame, steps)] == [(0, False), (1, True)]
+    assert voter.open_passes == 0
+
+
+def test_a_plate_that_is_gone_is_closed_by_the_clock_too(voter, frame, candidate) -> None:
+    feed(voter, frame, [(0, [candidate("ABC123")])])
+    assert [(r.revision, r.final) for r in voter.tick(LOST_NS)] == [(0, False), (1, True)]
+
+
+def test_what_was_never_readable_is_never_published(voter, frame, candidate) -> None:
+    """pains-02, pains-08, pains-14: badges, lettering and cobwebs make no reads."""
+    steps = [(100 * i, [candidate("C00D", sure=0.5), candidate("", x=300)]) for i in range(30)]
+    assert feed(voter, frame, steps) + voter.close() == []
+
+
+def test_two_cars_side_by_side_stay_two(voter, frame, candidate) -> None:
+    steps = [
+        (66 * i, [candidate("ABC123", x=20 + 6 * i), candidate("ABC124", x=100 + 6 * i)][:: 1 if i % 2 else -1])
+        for i in range(20)
+    ]
+    reads = feed(voter, frame, steps) + voter.close()
+    assert len({r.track for r in reads}) == 2
+    assert len({(r.track, r.reading.text) for r in reads}) == 2
+
+
+def test_a_car_that_stops_for_ten_minutes_is_one_pass(voter, frame, candidate) -> None:
+    reads = feed(voter, frame, [(500 * i, [candidate("ABC123")]) for i in range(1200)]) + voter.close()
+    assert {r.track for r in reads} == {1}
+    assert reads[0].first_readable == reads[-1].first_readable
+    assert reads[0].captured.boot_ns < 1000 * MS  # alerted at once, not when it left
+
+
+def test_another_scene_ends_every_pass(voter, frame, candidate) -> None:
+    voter.observe(frame(0, scene=1), [candidate("ABC123")], 0)
+    (read,) = voter.observe(frame(50, scene=2), [candidate("ABC123")], 50 * MS)
+    assert (read.track, read.final) == (1, True)
+    assert voter.close()[0].track == 2
+
+
+def test_stills_are_published_at_once_and_finally(frame, candidate) -> None:
+    voter = PassVoter("cam", stills=True, numbers=itertools.count(1))
+    seen = [candidate("ABC123"), candidate("XYZ789", x=200), candidate("", x=300)]
+    reads = voter.observe(frame(0), seen, 0)
+    assert [(r.track, r.revision, r.final, r.reading.text) for r in reads] == [
+        (1, 0, True, "ABC123"),
+        (2, 0, True, "XYZ789"),
+    ]
+    assert voter.observe(frame(1), seen[:1], MS)[0].track == 4
+    assert voter.open_passes == 0
+
+
+def test_the_picture_is_that_of_the_frame_and_vehicle_that_was_read(voter, candidate) -> None:
+    """pains-01: never the next car's picture."""
+    blurred, sharp = np.full((120, 400, 3), 40, np.uint8), np.zeros((120, 400, 3), np.uint8)
+    sharp[:, ::3] = 255
+    reads = []
+    for i, image in enumerate((blurred, sharp, blurred)):
+        at = CaptureTime(10**18 + i * 66 * MS, i * 66 * MS, 5)
+        reads += voter.observe(Frame("cam", image, at, 0), [candidate("ABC123", x=40 + i, sure=0.999)], at.boot_ns)
+    (read,) = reads
+    assert read.captured.boot_ns == 66 * MS
+    assert read.box.x1 == 41
+    assert read.frame.sha256 == hashlib.sha256(read.frame.jpeg).digest()
+    shown = cv2.imdecode(np.frombuffer(read.crop.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert shown is not None
+    assert shown.std() > 60
+    assert (read.crop.width_px, read.crop.height_px) == (50, 24)  # 40 x 20, 12 % wider on each side
+
+
+def test_crowds_are_bounded(voter, frame, candidate) -> None:
+    """pains-18: memory does not grow with what is seen."""
+    for i in range(60):
+        crowd = [candidate(f"{i:02d}{k:02d}XY", x=45 * k) for k in range(8)]
+        voter.observe(frame(i), crowd, i * MS)
+    assert voter.open_passes <= MAX_OPEN
+
+
+def test_track_numbers_are_unique_between_cameras(frame, candidate) -> None:
+    voters = [PassVoter("a"), PassVoter("b")]
+    for voter in voters:
+        voter.observe(frame(0), [candidate("ABC123")], 0)
+    assert len({read.track for voter in voters for read in voter.close()}) == 2
+
+
+@pytest.mark.parametrize(("confidence", "expected"), [(0.0, 0), (0.5, 1), (0.9, 2), (0.99, 3), (1.0, 3)])
+def test_probability_classes(confidence: float, expected: int) -> None:
+    assert probability_class(confidence) == expected
+
+
+texts = st.sampled_from(["ABC123", "A8C123", "ABC1234", "XYZ789", "XYZ780", "", "QQ"])
+sightings = st.lists(st.tuples(texts, st.integers(0, 7), st.sampled_from([0.6, 0.8, 0.95, 0.999])), max_size=4)
+steps = st.lists(
+    st.tuples(st.integers(1, 1500), sightings, st.booleans(), st.integers(0, 9).map(lambda n: n == 0)), max_size=25
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps)
+def test_publications_keep_their_promises(frame, candidate, history) -> None:
+    """Revisions ascend by one from 0, at most 3; one final, last; the first within 700 ms; pictures are of a frame."""
+    voter = PassVoter("cam", numbers=itertools.count(1))
+    now_ms, scene = 0, 0
+    published: list[tuple[int, VotedRead]] = []
+    times = set()
+    for gap_ms, seen, ticked, cut_to_another in history:
+        if ticked:
+            for late_ms in range(100, gap_ms, 100):
+                published += [(now_ms + late_ms, r) for r in voter.tick((now_ms + late_ms) * MS)]
+        now_ms += gap_ms
+        scene += cut_to_another
+        times.add(now_ms * MS)
+        candidates = [candidate(text, x=45 * place, sure=sure) for text, place, sure in seen]
+        published += [(now_ms, r) for r in voter.observe(frame(now_ms, scene), candidates, now_ms * MS)]
+        if ticked:
+            published += [(now_ms, r) for r in voter.tick(now_ms * MS)]
+    published += [(now_ms, r) for r in voter.close()]
+    assert voter.open_passes == 0
+
+    passes: dict[int, list[VotedRead]] = defaultdict(list)
+    for _, read in published:
+        passes[read.track].append(read)
+    for reads in passes.values():
+        assert [r.revision for r in reads] == list(range(len(reads)))
+        assert len(reads) <= 4
+        assert [r.final for r in reads] == [False] * (len(reads) - 1) + [True]
+        assert len({r.first_readable for r in reads}) == 1
+        for read in reads:
+            assert read.captured.boot_ns in times
+            assert read.captured.boot_ns >= read.first_readable.boot_ns
+            assert read.reading.text
+            assert len(read.crop.jpeg) <= 12_000
+    if all(ticked for _, _, ticked, _ in history):
+        first = {r.track: at_ms for at_ms, r in reversed(published)}
+        for track, at_ms in first.items():
+            assert at_ms * MS - passes[track][0].first_readable.boot_ns <= PROTOCOL_NS

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from edge_agent.plates.voting import FRAME_CORRELATION, MIN_READABILITY, Vote, is_readable, readability
+from edge_agent.records import Reading
+
+
+def test_a_single_frame_comes_out_as_it_went_in(reading) -> None:
+    vote, one = Vote(), reading("ABC123", 0.9)
+    vote.add(one, 80)
+    assert vote.fused() is one
+    assert vote.frames == 1
+
+
+def test_the_majority_corrects_a_misread(reading) -> None:
+    vote = Vote()
+    for text in ("ABC123", "A8C123", "ABC123"):
+        vote.add(reading(text, 0.9), 80)
+    best = vote.fused().probabilities.max(axis=1)
+    assert vote.fused().text == "ABC123"
+    assert best[1] < 0.9 < best[0]
+
+
+def test_near_frames_outweigh_far_ones(reading) -> None:
+    """pains-01: the first, farthest read does not win."""
+    vote = Vote()
+    vote.add(reading("A8C123", 0.9), 30)
+    vote.add(reading("ABC123", 0.9), 90)
+    assert vote.fused().text == "ABC123"
+
+
+def test_agreement_raises_confidence_but_not_beyond_two_looks(reading) -> None:
+    vote, single = Vote(), reading("ABC123", 0.9)
+    confidences = []
+    for _ in range(200):
+        vote.add(single, 80)
+        confidences.append(vote.fused().confidence)
+    assert confidences == sorted(confidences)
+    independent = single.probabilities.astype(float) ** (1 / FRAME_CORRELATION)
+    independent /= independent.sum(axis=1, keepdims=True)
+    assert confidences[-1] <= float(np.prod(independent.max(axis=1))) + 1e-6
+
+
+def test_an_inserted_character_does_not_shift_the_vote(reading) -> None:
+    vote = Vote()
+    for text in ("ABC123", "AABC123", "ABC123", "ABC123"):
+        vote.add(reading(text, 0.95), 80)
+    assert vote.fused().text == "ABC123"
+    assert vote.frames == 3
+    # A quarter of the evidence says another length; the confidence tells.
+    assert 0.6 < vote.fused().confidence < 0.85
+
+
+def test_regions_are_averaged(reading) -> None:
+    vote = Vote()
+    vote.add(reading("ABC123"), 80)
+    vote.add(reading("ABC123"), 80)
+    assert vote.fused().regions == pytest.approx({"US": 0.9, "CA": 0.1})
+
+
+def test_readability_looks_at_characters_only(reading) -> None:
+    """pains-02, pains-08: empty slots, of which a network is sure on any texture, do not make a text."""
+    assert readability(reading("ABC123", 0.9)) == pytest.approx(0.9)
+    assert readability(reading("", 0.99)) == 0
+    mostly_empty = reading("AB", 0.99)
+    mostly_empty.probabilities[:2] = 1 / 37
+    mostly_empty.probabilities[:2, 10] = 0.3
+    assert readability(mostly_empty) == pytest.approx(0.3)
+    assert not is_readable(mostly_empty)
+    assert is_readable(reading("ABC123", MIN_READABILITY + 0.01))
+
+
+slots = hnp.arrays(np.float64, (5, 4), elements=st.floats(0.001, 1.0))
+
+
+@given(st.lists(st.tuples(slots, st.integers(10, 300)), min_size=1, max_size=12))
+def test_whatever_is_added_the_vote_is_a_distribution(frames) -> None:
+    vote = Vote()
+    for raw, width_px in frames:
+        probabilities = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+        one = Reading("AB1_", "_", probabilities, {"US": 1.0}, "raw")
+        if one.text:
+            vote.add(one, width_px)
+    if vote.frames:
+        fused = vote.fused()
+        assert np.isfinite(fused.probabilities).all()
+        assert np.allclose(fused.probabilities.sum(axis=1), 1, atol=1e-4)
+        assert 0 <= fused.confidence <= 1
