@@ -137,6 +137,11 @@ class AgentConfig(Settings):
     health_every_s: Annotated[int, Field(ge=5, le=3600)] = 60
     """How often the device says how it is."""
 
+    @property
+    def outbox_folder(self) -> Path:
+        """Where the outbox lies."""
+        return self.data_dir / "outbox"
+
     @model_validator(mode="after")
     def _ids_once_and_pairs_known(self) -> AgentConfig:
         ids = [camera.id for camera in self.cameras] + [microphone.id for microphone in self.microphones]

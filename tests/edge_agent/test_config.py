@@ -58,3 +58,8 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, wrong: str, right:
 def test_an_agent_without_sources_is_refused(tmp_path: Path) -> None:
     text = GOOD.partition("cameras:")[0]
     assert "at least one camera or microphone" in findings(tmp_path, text)
+
+
+def test_the_example_is_good() -> None:
+    example = Path(__file__).parents[2] / "configs" / "edge-agent.example.yaml"
+    assert load(example, AgentConfig).device.id == "trailer-07"

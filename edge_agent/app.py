@@ -1,0 +1,371 @@
+"""The composition root of the edge agent: the only module that knows every stage, and joins them.
+
+    camera -> source thread -> stage thread -> read -> outbox -> uplink ~~> collector
+    microphone -> source thread -> stage thread -> shot -> outbox
+
+Threads read sources and run networks; one asyncio loop owns the outbox and the uplink. A read or a shot counts as
+taken when ``Outbox.put_with_files`` has returned, and its thread waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+
+from edge_agent.config import AgentConfig, Camera, FilePlayback, Microphone
+from edge_agent.errors import OutboxError
+from edge_agent.gunshots.classifier import OnnxShotClassifier
+from edge_agent.gunshots.detector import ShotDetector
+from edge_agent.inference.models import PlateModels, resolve_gunshot, resolve_plates
+from edge_agent.outbox import Entry, EvidenceFile, Outbox, OutboxSettings
+from edge_agent.plates.reader import NetworkPlateReader
+from edge_agent.plates.stage import PlateStage
+from edge_agent.provisioning import device_key
+from edge_agent.records import AudioBlock, Frame, HeardShot, VotedRead
+from edge_agent.sources.audio import open_audio_source
+from edge_agent.sources.pacing import Pace
+from edge_agent.sources.video import VideoSource, open_frame_source
+from edge_agent.uplink import Uplink, UplinkSettings
+from edge_agent.watch import Source, Watch
+from edge_wire.clock import Clock, SystemClock, kernel_discipline
+from edge_wire.messages import Health, Part, PixelBox, PlateRead, ShotArrival, SourceState
+from edge_wire.packing import MIN_SLOT_PROBABILITY
+
+# The classifier wants a second after the onset anyway: a clip that ends with it delays no alert. Longer clips are a
+# matter for when shots are pinpointed.
+_CLIP_AFTER_S = 1.0
+_POLL_S = 0.2
+log = structlog.get_logger()
+
+
+def _starts_at_utc_ns(playback: FilePlayback) -> int | None:
+    at = playback.starts_at
+    return round(at.timestamp() * 1e6) * 1_000 if isinstance(at, datetime) else None
+
+
+def open_camera(camera: Camera, clock: Clock) -> VideoSource:
+    """Open what a camera's settings name.
+
+    Raises:
+        ConfigurationError: it names nothing that can be opened.
+    """
+    return open_frame_source(
+        camera.url,
+        camera=camera.id,
+        clock=clock,
+        pace=Pace(camera.pace),
+        starts_at_utc_ns=_starts_at_utc_ns(camera),
+        fps=camera.fps,
+        latency_ns=None if camera.latency_ms is None else camera.latency_ms * 1_000_000,
+    )
+
+
+def open_microphone(microphone: Microphone, clock: Clock) -> Source[AudioBlock]:
+    """Open what a microphone's settings name.
+
+    Raises:
+        ConfigurationError: it names nothing that can be opened.
+    """
+    source = open_audio_source(
+        microphone.source,
+        microphone=microphone.id,
+        clock=clock,
+        pace=Pace(microphone.pace),
+        starts_at_utc_ns=_starts_at_utc_ns(microphone),
+    )
+    return Source(source.blocks, source.close)
+
+
+def plate_models(config: AgentConfig) -> PlateModels:
+    """Find the plate models that this configuration asks for.
+
+    Raises:
+        ModelError: there are none; the text says how to get them.
+    """
+    return resolve_plates(config.models.dir, config.models.trust_digests)
+
+
+def shot_classifier(config: AgentConfig, microphone: Microphone) -> OnnxShotClassifier:
+    """Load the classifier that a microphone asks for.
+
+    Raises:
+        ModelError: there is none of that name.
+    """
+    return OnnxShotClassifier(resolve_gunshot(microphone.model, config.models.dir))
+
+
+def outbox_settings(config: AgentConfig) -> OutboxSettings:
+    """Say how this device's outbox is kept."""
+    return OutboxSettings(
+        folder=config.outbox_folder,
+        device=config.device.id,
+        keep_stored_h=config.keep_stored_h,
+        evidence_quota_bytes=config.plates.frame_quota_bytes,
+    )
+
+
+def uplink_settings(config: AgentConfig) -> UplinkSettings:
+    """Say where this device connects to, and as whom."""
+    return UplinkSettings(
+        host=config.broker.host,
+        port=config.broker.port,
+        ca_path=config.broker.ca,
+        cert_path=config.device.certificate,
+        key_path=config.device.key,
+        device=config.device.id,
+        agency=config.device.agency,
+        collector_key_paths=config.broker.collector_keys,
+        health_every_s=config.health_every_s,
+        status_path=config.data_dir / "uplink.json",
+    )
+
+
+def as_plate_read(voted: VotedRead, camera: Camera, deployment: str) -> PlateRead:
+    """Return a vote's outcome as the wire has it."""
+    reading = voted.reading
+    slots = tuple(
+        tuple((reading.alphabet[i], float(row[i])) for i in row.argsort()[::-1]) for row in reading.probabilities
+    )
+    return PlateRead(
+        track=voted.track,
+        revision=voted.revision,
+        final=voted.final,
+        text=reading.text,
+        slots=slots,
+        calibration=reading.calibration,
+        camera=camera.id,
+        role=camera.role,
+        deployment=deployment,
+        frame_sha256=voted.frame.sha256,
+        crop_sha256=voted.crop.sha256,
+        box=PixelBox(voted.box.x1, voted.box.y1, voted.box.x2, voted.box.y2),
+        detection_score=voted.detection_score,
+        frames=voted.frames,
+        regions=tuple((code, p) for code, p in reading.regions.items() if p >= MIN_SLOT_PROBABILITY)[:3],
+        first_readable_ns=min(0, voted.first_readable.utc_ns - voted.captured.utc_ns),
+        lane=camera.lane,
+        pair=camera.pair,
+        direction=camera.direction,
+        face=camera.face,
+    )
+
+
+def as_shot_arrival(shot: HeardShot, deployment: str) -> ShotArrival:
+    """Return a heard shot as the wire has it."""
+    return ShotArrival(
+        microphone=shot.microphone,
+        deployment=deployment,
+        onset_error_ns=shot.onset_error_ns,
+        classes=tuple(shot.classes.items()),
+        model=shot.model,
+        peak_cdbfs=round(shot.peak_dbfs * 100),
+        rms_cdbfs=round(shot.rms_dbfs * 100),
+        clipped=shot.clipped,
+        rate_hz=shot.rate_hz,
+        clip_sha256=shot.clip_sha256,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ShotStage:
+    """A ``ShotDetector`` as a stage: nothing falls due while no sound comes."""
+
+    detector: ShotDetector
+
+    def observe(self, block: AudioBlock) -> Sequence[HeardShot]:
+        """Return the shots that this block completes."""
+        return self.detector.hear(block)
+
+    def tick(self, now_boot_ns: int) -> Sequence[HeardShot]:
+        """Return nothing."""
+        return ()
+
+    def close(self) -> Sequence[HeardShot]:
+        """Return what was still waiting."""
+        return self.detector.finish()
+
+
+class Agent:
+    """One running agent. ``run`` returns when it is asked to stop, or when ``once`` and everything was sent.
+
+    Args:
+        config: what to watch and where to send.
+        clock: where times come from.
+
+    Raises:
+        ModelError: a network that is needed is not there.
+        ConfigurationError: a file that the configuration names is not there.
+    """
+
+    def __init__(self, config: AgentConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._began_boot_ns = self._clock.boot_ns()
+        self._models: list[tuple[str, str]] = []
+        self._crash: BaseException | None = None
+        self._stop = asyncio.Event()
+        self._failed_to_keep = 0
+        self._reader: NetworkPlateReader | None = None
+        if config.cameras:
+            models = plate_models(config)
+            self._reader = NetworkPlateReader(models, pad=config.plates.pad)
+            self._models.append(("plates", models.set_name))
+        self._classifiers = {m.id: shot_classifier(config, m) for m in config.microphones}
+        self._models += sorted({("gunshots", classifier.name) for classifier in self._classifiers.values()})
+        self._key = device_key.load(config.device.key)
+        self._watches: dict[str, tuple[str, Watch[Any, Any]]] = {}
+
+    def stop(self) -> None:
+        """Let ``run`` end in order. Call it from the loop."""
+        self._stop.set()
+
+    async def run(self, *, once: bool = False) -> None:
+        """Watch, store and send.
+
+        Args:
+            once: end when every source has ended and the collector has acknowledged everything.
+
+        Raises:
+            OutboxError: the outbox cannot be opened.
+            Exception: whatever broke a stage, after everything else was put away in order.
+        """
+        loop = asyncio.get_running_loop()
+        outbox = await Outbox.open(outbox_settings(self._config), self._key, self._clock)
+        async with outbox:
+            uplink = Uplink(uplink_settings(self._config), outbox, self._clock, lambda: self._health(outbox, uplink))
+            self._make_watches(loop, outbox, uplink)
+            sending = asyncio.create_task(uplink.run(), name="uplink")
+            sending.add_done_callback(lambda _: self._stop.set())
+            try:
+                for _, watch in self._watches.values():
+                    watch.start()
+                await self._wait(outbox, once=once)
+            finally:
+                for _, watch in self._watches.values():
+                    watch.close()
+                for _, watch in self._watches.values():
+                    await asyncio.to_thread(watch.join)
+                uplink.stop()
+                await sending
+        if self._crash is not None:
+            raise self._crash
+
+    async def _wait(self, outbox: Outbox, *, once: bool) -> None:
+        while not self._stop.is_set():
+            if once and all(watch.ended for _, watch in self._watches.values()):
+                state = await outbox.state()
+                if state.pending == 0:
+                    return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await self._stop.wait()
+
+    def _make_watches(self, loop: asyncio.AbstractEventLoop, outbox: Outbox, uplink: Uplink) -> None:
+        def changed() -> None:
+            loop.call_soon_threadsafe(uplink.health_changed)
+
+        def crashed(error: BaseException) -> None:
+            log.critical("a stage broke", error=repr(error))
+            self._crash = error
+            loop.call_soon_threadsafe(self._stop.set)
+
+        for camera in self._config.cameras:
+            self._watches[camera.id] = ("camera", self._camera_watch(camera, loop, outbox, changed, crashed))
+        for microphone in self._config.microphones:
+            watch = self._microphone_watch(microphone, loop, outbox, changed, crashed)
+            self._watches[microphone.id] = ("microphone", watch)
+
+    def _camera_watch(
+        self, camera: Camera, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
+    ) -> Watch[Frame, VotedRead]:
+        assert self._reader is not None
+        first = open_camera(camera, self._clock)
+
+        def open_again() -> Source[Frame]:
+            source = open_camera(camera, self._clock)
+            return Source(source.frames, source.close)
+
+        def deliver(reads: Sequence[VotedRead]) -> None:
+            for read in reads:
+                entry = Entry(as_plate_read(read, camera, self._config.device.deployment), read.captured)
+                files = [EvidenceFile(Part.CROP, read.crop.jpeg), EvidenceFile(Part.FRAME, read.frame.jpeg)]
+                self._keep(loop, outbox, entry, files)
+
+        stage = PlateStage(self._reader, self._clock, stills=first.stills, crop_pad=self._config.plates.pad)
+        return Watch(
+            camera.id,
+            open_again,
+            stage,
+            deliver,
+            live=_is_live(camera.url),
+            clock=self._clock,
+            changed=changed,
+            crashed=crashed,
+        )
+
+    def _microphone_watch(
+        self, microphone: Microphone, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
+    ) -> Watch[AudioBlock, HeardShot]:
+        open_microphone(microphone, self._clock).close()
+        classifier = self._classifiers[microphone.id]
+        threshold = classifier.threshold if microphone.threshold is None else microphone.threshold
+
+        def deliver(shots: Sequence[HeardShot]) -> None:
+            for shot in shots:
+                files = [] if shot.clip is None else [EvidenceFile(Part.CLIP, shot.clip)]
+                entry = Entry(as_shot_arrival(shot, self._config.device.deployment), shot.captured)
+                self._keep(loop, outbox, entry, files)
+
+        return Watch(
+            microphone.id,
+            lambda: open_microphone(microphone, self._clock),
+            ShotStage(ShotDetector(classifier, threshold, clip_after_s=_CLIP_AFTER_S)),
+            deliver,
+            live=_is_live(microphone.source),
+            clock=self._clock,
+            changed=changed,
+            crashed=crashed,
+        )
+
+    def _keep(
+        self, loop: asyncio.AbstractEventLoop, outbox: Outbox, entry: Entry, files: Sequence[EvidenceFile]
+    ) -> None:
+        """Wait until the outbox has it; a detection that it cannot take is counted, and the next one is tried."""
+        try:
+            asyncio.run_coroutine_threadsafe(outbox.put_with_files(entry, files), loop).result()
+        except OutboxError as error:
+            self._failed_to_keep += 1
+            log.error("a detection was not kept", error=str(error), so_far=self._failed_to_keep)
+
+    async def _health(self, outbox: Outbox, uplink: Uplink) -> Health:
+        state = await outbox.state()
+        age_s = uplink.status.last_ack_age_s
+        sources = []
+        for name, (kind, watch) in self._watches.items():
+            now = watch.state()
+            sources.append(SourceState(name, kind, now.state, now.reason[:200], round(now.rate_hz * 1000)))
+        return Health(
+            connection=uplink.status.connection,
+            uptime_s=(self._clock.boot_ns() - self._began_boot_ns) // 1_000_000_000,
+            outbox_pending=state.pending,
+            outbox_oldest_s=round(state.oldest_s or 0),
+            last_ack_s=None if age_s is None else round(age_s),
+            disk_free_bytes=shutil.disk_usage(self._config.data_dir).free,
+            clock_source="kernel" if kernel_discipline().synchronised else "unsynchronised",
+            sources=tuple(sources),
+            models=tuple(self._models),
+            version=version("nightjar"),
+        )
+
+
+def _is_live(place: str) -> bool:
+    """Whether a source is a device or a stream, which goes on for ever, and not a recording, which ends."""
+    return place.startswith(("rtsp://", "rtsps://", "/dev/", "device")) or place.isdecimal()

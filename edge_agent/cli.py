@@ -1,0 +1,140 @@
+"""``edge-agent``: everything that one asks of a device at its own command line.
+
+Exit codes: 0; 1 when something was not as it should be; 2 for a wrong configuration or wrong usage; 3 when models are
+missing; 130 after Ctrl-C. Errors go to standard error, and say where, what was there, and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_agent.commands.doctor import doctor
+from edge_agent.commands.keygen import keygen
+from edge_agent.commands.listen import listen
+from edge_agent.commands.outbox import outbox
+from edge_agent.commands.read import read
+from edge_agent.config import DEFAULT_PATH, AgentConfig
+from edge_agent.errors import AgentError, ConfigurationError, ModelError
+from edge_wire.logs import set_up_log
+from edge_wire.yaml_config import ConfigError, find, load
+
+app = typer.Typer(
+    help="Reads plates, hears gunshots, and sends what it finds; and says what it sees, hears, sends, and why not.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(read)
+app.command()(listen)
+app.command()(outbox)
+app.command()(doctor)
+app.command()(keygen)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The configuration; else $NIGHTJAR_CONFIG, else /etc/nightjar.")
+]
+
+
+@app.command("check-config")
+def check_config(
+    config: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say everything that is wrong with a configuration file, each with its line.
+
+    For example:
+
+      edge-agent check-config /etc/nightjar/edge-agent.yaml
+    """
+    findings: list[str] = []
+    try:
+        settings = load(config, AgentConfig)
+    except ConfigError as error:
+        findings = [str(finding) for finding in error.findings]
+    else:
+        findings = list(_missing_files(settings))
+    if as_json:
+        typer.echo(json.dumps({"ok": not findings, "findings": findings}))
+    else:
+        for finding in findings:
+            typer.echo(finding, err=True)
+        if not findings:
+            typer.echo(f"{config}: good")
+    if findings:
+        raise typer.Exit(2)
+
+
+def _missing_files(settings: AgentConfig) -> list[str]:
+    named = {
+        "device.key": settings.device.key,
+        "device.certificate": settings.device.certificate,
+        "broker.ca": settings.broker.ca,
+        **{f"broker.collector_keys[{i}]": path for i, path in enumerate(settings.broker.collector_keys)},
+    }
+    return [f"{place}: got {path}, expected a file that exists" for place, path in named.items() if not path.is_file()]
+
+
+@app.command()
+def run(
+    config: ConfigOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when every recording has been played and everything acknowledged.")
+    ] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON lines.")] = False,
+) -> None:
+    """Watch and listen, and send what is found; until Ctrl-C or SIGTERM.
+
+    For example:
+
+      edge-agent run --config /etc/nightjar/edge-agent.yaml
+    """
+    set_up_log(as_json=log_json, level=logging.INFO)
+    settings = load(find(config, DEFAULT_PATH), AgentConfig)
+
+    # Networks and OpenCV take most of a second to import, which no other command should pay.
+    from edge_agent.app import Agent
+
+    async def main() -> int:
+        agent = Agent(settings)
+        stopped: list[int] = []
+
+        def on_signal(number: int) -> None:
+            stopped.append(number)
+            agent.stop()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal, number)
+        await agent.run(once=once)
+        return 130 if signal.SIGINT in stopped else 0
+
+    raise typer.Exit(asyncio.run(main()))
+
+
+def main() -> None:
+    """Run a command; every error that is meant for people ends here."""
+    code = 0
+    set_up_log()
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            app(standalone_mode=True)
+        except ModelError as error:
+            typer.echo(str(error), err=True)
+            code = 3
+        except (ConfigError, ConfigurationError) as error:
+            typer.echo(str(error), err=True)
+            code = 2
+        except AgentError as error:
+            typer.echo(str(error), err=True)
+            code = 1
+    sys.exit(code)

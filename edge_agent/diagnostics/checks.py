@@ -1,0 +1,166 @@
+"""The checks behind ``edge-agent doctor``: each measures something, holds it to a limit and says how to mend it.
+
+A check never changes the device, and takes seconds at most. It knows one stage; ``doctor`` knows which checks to run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.errors import AgentError
+from edge_agent.records import AudioBlock, Frame
+from edge_wire.clock import KernelDiscipline
+
+CLOCK_LIMIT_NS = 20_000_000
+"""Above 20 ms a sensor cannot take part in pinpointing shots."""
+DISK_LIMIT_BYTES = 2_000_000_000
+OUTBOX_LIMIT_S = 600.0
+_DARK, _FLAT = 8.0, 3.0
+_QUIET_DBFS, _LOUD_DBFS = -80.0, -1.0
+_LISTEN_BLOCKS = 8
+
+_Item = TypeVar("_Item", Frame, AudioBlock, covariant=True)
+
+
+class Verdict(StrEnum):
+    """``warn`` is for what works but will not do for everything; only ``fail`` makes the command fail."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: what was looked at.
+        measured: what was found, with its unit.
+        limit: what it is held to.
+        verdict: the outcome.
+        fix: what to do; empty when nothing is to be done.
+    """
+
+    name: str
+    measured: str
+    limit: str
+    verdict: Verdict
+    fix: str = ""
+
+
+def check_clock(discipline: KernelDiscipline) -> Check:
+    """Is something steering the clock, and how closely?"""
+    limit = f"synchronised, within {CLOCK_LIMIT_NS / 1e6:.0f} ms"
+    if not discipline.synchronised:
+        fix = "install and start chrony (better: with a GPS receiver); times are good to 16 s until then"
+        return Check("clock", "not synchronised", limit, Verdict.WARN, fix)
+    measured = f"synchronised, within {discipline.max_error_ns / 1e6:.1f} ms"
+    if discipline.max_error_ns > CLOCK_LIMIT_NS:
+        return Check("clock", measured, limit, Verdict.WARN, "look at `chronyc sources`: no shot is pinpointed with it")
+    return Check("clock", measured, limit, Verdict.OK)
+
+
+def check_disk(data_dir: Path) -> Check:
+    """Is there room where the outbox lies?"""
+    limit = f"≥ {DISK_LIMIT_BYTES / 1e9:.0f} GB free"
+    folder = data_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    measured = f"{free / 1e9:.1f} GB free at {folder}"
+    if free < DISK_LIMIT_BYTES:
+        return Check("disk", measured, limit, Verdict.FAIL, "free some room, or put data_dir on a larger disk")
+    return Check("disk", measured, limit, Verdict.OK)
+
+
+def check_models(find: Callable[[], str]) -> Check:
+    """Are the networks there, and the ones that they are said to be? ``find`` names them or raises ``AgentError``."""
+    limit = "complete, digests known"
+    try:
+        return Check("models", find(), limit, Verdict.OK)
+    except AgentError as error:
+        first, _, rest = str(error).partition("\n")
+        return Check("models", first, limit, Verdict.FAIL, rest.strip() or "see models/README.md")
+
+
+class _Opened(Protocol[_Item]):
+    def items(self) -> Iterator[_Item]:
+        """Yield frames or blocks."""
+        ...
+
+    def close(self) -> None:
+        """End that."""
+        ...
+
+
+def check_camera(name: str, url: str, open_source: Callable[[], _Opened[Frame]]) -> Check:
+    """Does a picture come, and can one see anything in it?"""
+    limit = "a picture that is neither black nor blank"
+    name = f"camera {name}"
+    try:
+        frames = _first(open_source, 1)
+    except AgentError as error:
+        return Check(name, str(error), limit, Verdict.FAIL, f"look at the cable, the address and the password of {url}")
+    if not frames:
+        return Check(name, "no picture came", limit, Verdict.FAIL, f"look at what {url} gives")
+    return _judge_picture(name, limit, frames[0].image)
+
+
+def _judge_picture(name: str, limit: str, image: NDArray[np.uint8]) -> Check:
+    mean, spread = float(image.mean()), float(image.std())
+    measured = f"{image.shape[1]} × {image.shape[0]} px, brightness {mean:.0f} of 255, contrast {spread:.0f}"
+    if mean < _DARK:
+        return Check(name, measured, limit, Verdict.WARN, "it is black: lens cap, exposure, or no light at night?")
+    if spread < _FLAT:
+        return Check(name, measured, limit, Verdict.WARN, "it is blank: covered, fogged, or out of order?")
+    return Check(name, measured, limit, Verdict.OK)
+
+
+def check_microphone(name: str, source: str, open_source: Callable[[], _Opened[AudioBlock]]) -> Check:
+    """Does sound come, neither dead nor overdriven?"""
+    limit = f"between {_QUIET_DBFS:.0f} and {_LOUD_DBFS:.0f} dBFS"
+    name = f"microphone {name}"
+    try:
+        blocks = _first(open_source, _LISTEN_BLOCKS)
+    except AgentError as error:
+        return Check(name, str(error), limit, Verdict.FAIL, f"look at the plug, and at what {source} names")
+    samples = np.concatenate([block.samples for block in blocks]) if blocks else np.zeros(0, np.float32)
+    if not samples.size:
+        return Check(name, "no sound came", limit, Verdict.FAIL, f"look at what {source} gives")
+    rms_dbfs = 10 * float(np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-20))
+    measured = f"{rms_dbfs:.0f} dBFS over {samples.size / blocks[0].rate_hz:.1f} s at {blocks[0].rate_hz} Hz"
+    if rms_dbfs < _QUIET_DBFS:
+        return Check(name, measured, limit, Verdict.FAIL, "it is dead: muted, unplugged, or the wrong input?")
+    if rms_dbfs > _LOUD_DBFS:
+        return Check(name, measured, limit, Verdict.WARN, "it is overdriven: turn the gain down")
+    return Check(name, measured, limit, Verdict.OK)
+
+
+def _first(open_source: Callable[[], _Opened[_Item]], count: int) -> list[_Item]:
+    source = open_source()
+    try:
+        return list(islice(source.items(), count))
+    finally:
+        source.close()
+
+
+def check_outbox(pending: int, oldest_s: float | None, parked: int) -> Check:
+    """Does anything wait for longer than an outage should last?"""
+    limit = f"nothing older than {OUTBOX_LIMIT_S / 60:.0f} min, nothing refused"
+    measured = f"{pending} waiting" + (f", oldest {oldest_s:.0f} s" if oldest_s is not None else "")
+    if parked:
+        fix = "the collector could not verify them: is this device's present key the one it knows?"
+        return Check("outbox", f"{measured}, {parked} refused", limit, Verdict.WARN, fix)
+    if oldest_s is not None and oldest_s > OUTBOX_LIMIT_S:
+        return Check("outbox", measured, limit, Verdict.WARN, "see the two checks before this one")
+    return Check("outbox", measured, limit, Verdict.OK)

@@ -1,0 +1,161 @@
+"""Which checks a device needs, in the order in which a technician would mend things."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from edge_agent import app
+from edge_agent.config import AgentConfig, Camera, Microphone
+from edge_agent.diagnostics.checks import (
+    Check,
+    Verdict,
+    check_camera,
+    check_clock,
+    check_disk,
+    check_microphone,
+    check_models,
+    check_outbox,
+)
+from edge_agent.errors import AgentError, OutboxError, UplinkError
+from edge_agent.outbox import Outbox, is_held, read_state
+from edge_agent.provisioning import device_key
+from edge_agent.records import AudioBlock, Frame
+from edge_agent.sources.live import without_secrets
+from edge_agent.uplink import (
+    LinkError,
+    UplinkState,
+    UplinkStatus,
+    check_ack_round_trip,
+    check_broker,
+    read_status,
+)
+from edge_agent.uplink.status import Fault
+from edge_agent.watch import Source
+from edge_wire.clock import Clock, kernel_discipline
+
+_BROKER_LIMIT = "reached, TLS and this device's certificate accepted"
+_ACK_LIMIT = "the collector's signed ack within 10 s"
+_EXPIRES_SOON = timedelta(days=14)
+_STALE_STATUS_S = 30.0
+_FIXES = {
+    Fault.DNS: "look at broker.host, and at the device's DNS",
+    Fault.TCP: "is the link up, is the broker running, does a firewall stand between?",
+    Fault.TLS: "look at broker.ca and at the device's certificate and its dates",
+    Fault.AUTH: "the broker does not know this device: enrol it, or give it a certificate of the right authority",
+    Fault.ACL: "the broker knows this device but gives it no rights: see configs/mosquitto",
+    Fault.LOST: "is the collector running, does it know this device's key, is broker.collector_keys the collector's?",
+    Fault.OUTBOX: "see the check of the outbox",
+}
+
+
+def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
+    """Yield the checks one by one, as they are done. Blocking.
+
+    While an agent runs, its own status is asked: a second connection with the device's id would throw it off.
+    """
+    yield check_clock(kernel_discipline())
+    yield check_disk(config.data_dir)
+    yield check_models(lambda: _name_models(config))
+    for camera in config.cameras:
+        yield check_camera(camera.id, without_secrets(camera.url), partial(_open_camera, camera, clock))
+    for microphone in config.microphones:
+        yield check_microphone(microphone.id, microphone.source, partial(_open_microphone, microphone, clock))
+    folder = app.outbox_settings(config).folder
+    if is_held(folder):
+        yield from _ask_running_agent(config, clock)
+    else:
+        yield from _connect(config, clock)
+    yield _outbox(folder, clock)
+
+
+# Recordings are looked at as fast as they can be read.
+_UNPACED = {"pace": "fast"}
+
+
+def _open_camera(camera: Camera, clock: Clock) -> Source[Frame]:
+    source = app.open_camera(camera.model_copy(update=_UNPACED), clock)
+    return Source(source.frames, source.close)
+
+
+def _open_microphone(microphone: Microphone, clock: Clock) -> Source[AudioBlock]:
+    return app.open_microphone(microphone.model_copy(update=_UNPACED), clock)
+
+
+def _name_models(config: AgentConfig) -> str:
+    names = []
+    if config.cameras:
+        names.append(f"plates: {app.plate_models(config).set_name}")
+    names += [f"{microphone.id}: {app.shot_classifier(config, microphone).name}" for microphone in config.microphones]
+    return ", ".join(names)
+
+
+def _ask_running_agent(config: AgentConfig, clock: Clock) -> Iterator[Check]:
+    try:
+        status = read_status(app.uplink_settings(config).status_path or Path())
+    except UplinkError as error:
+        yield Check("broker", str(error), _BROKER_LIMIT, Verdict.FAIL, "restart the agent")
+        return
+    age_s = (clock.utc_ns() - status.at_utc_ns) / 1e9
+    if age_s > _STALE_STATUS_S:
+        yield Check("broker", f"said nothing for {age_s:.0f} s", _BROKER_LIMIT, Verdict.FAIL, "restart the agent")
+        return
+    yield _broker_of(status)
+    yield _ack_of(status)
+
+
+def _broker_of(status: UplinkStatus) -> Check:
+    measured = f"the running agent: {status.state}, {status.reason}"
+    if status.state in (UplinkState.CONNECTED, UplinkState.WORKING):
+        return Check("broker", measured, _BROKER_LIMIT, Verdict.OK)
+    return Check("broker", measured, _BROKER_LIMIT, Verdict.FAIL, _FIXES[status.fault or Fault.LOST])
+
+
+def _ack_of(status: UplinkStatus) -> Check:
+    if status.state is not UplinkState.WORKING or status.ack_round_trip_ms is None:
+        return Check("ack", f"none: {status.reason}", _ACK_LIMIT, Verdict.FAIL, _FIXES[Fault.LOST])
+    measured = f"{status.ack_round_trip_ms:.0f} ms, last {status.last_ack_age_s or 0:.0f} s ago"
+    return Check("ack", measured, _ACK_LIMIT, Verdict.OK)
+
+
+def _connect(config: AgentConfig, clock: Clock) -> Iterator[Check]:
+    settings = app.uplink_settings(config)
+    try:
+        broker = asyncio.run(check_broker(settings))
+    except (LinkError, AgentError) as error:
+        fault = error.fault if isinstance(error, LinkError) else Fault.TLS
+        yield Check("broker", str(error), _BROKER_LIMIT, Verdict.FAIL, _FIXES[fault])
+        yield Check("ack", "not tried: the broker cannot be reached", _ACK_LIMIT, Verdict.FAIL, "mend the broker first")
+        return
+    measured = (
+        f"{broker.mqtt_ms:.0f} ms, {broker.tls_version}, its certificate holds until {broker.certificate_until:%F}"
+    )
+    if broker.certificate_until - datetime.now(UTC) < _EXPIRES_SOON:
+        yield Check("broker", measured, _BROKER_LIMIT, Verdict.WARN, "renew the broker's certificate")
+    else:
+        yield Check("broker", measured, _BROKER_LIMIT, Verdict.OK)
+    try:
+        round_trip_ms = asyncio.run(_round_trip(config, clock))
+    except (LinkError, AgentError) as error:
+        fault = error.fault if isinstance(error, LinkError) else Fault.OUTBOX
+        yield Check("ack", str(error), _ACK_LIMIT, Verdict.FAIL, _FIXES[fault])
+    else:
+        yield Check("ack", f"{round_trip_ms:.0f} ms", _ACK_LIMIT, Verdict.OK)
+
+
+async def _round_trip(config: AgentConfig, clock: Clock) -> float:
+    key = device_key.load(config.device.key)
+    async with await Outbox.open(app.outbox_settings(config), key, clock) as outbox:
+        return await check_ack_round_trip(app.uplink_settings(config), outbox, clock)
+
+
+def _outbox(folder: Path, clock: Clock) -> Check:
+    with contextlib.suppress(OutboxError):
+        state = read_state(folder, clock)
+        return check_outbox(state.pending, state.oldest_s, state.parked)
+    fix = "run the agent once; if it did run, see its log"
+    return Check("outbox", f"none in {folder}", "readable", Verdict.WARN, fix)

@@ -1,0 +1,42 @@
+"""Durable store-and-forward: a detection is in here before anything is sent, and leaves only on the collector's word.
+
+Invariants (numbers are PROTOCOL's):
+
+1.  No identity ever names two payloads. Each opening makes a new random epoch with a new key in memory; sequences come
+    from a stored counter inside the inserting transaction; an envelope is signed once and never rewritten.
+2.  A row leaves the queue only when an ack names it that was verified, for a row that exists and was published, or in
+    the transaction that enqueues its loss record.
+6.  Acks beyond the counter, for unknown epochs or from a superseded store change nothing, and are reported.
+-   ``put`` returns after its transaction is on disk (WAL, ``synchronous=FULL``), never before; nobody sees a
+    row earlier.
+-   A file is on disk under its hash before any row that speaks of it.
+-   Order goes by queue time on the boot clock and by sequence. A reboot counts as ``live_for_s``: whatever was queued
+    before it is backlog. Wall time decides nothing.
+
+Layout of the folder (mode 0700), which one agent holds at a time through ``outbox.lock``:
+
+    outbox.db             rows, counters, epochs, kept files (see ``schema``); with -wal and -shm beside it
+    outbox.journal        what must survive a corrupt database: reserved sequences, copies of Opens (see ``journal``)
+    evidence/ab/<sha256>  crops, frames and clips, named by the hash of their bytes
+    outbox.db.corrupt-N   databases that were set aside; never deleted by us
+
+Recovery, at every opening:
+
+-   Database sound: the new Open names the newest epoch with its last sequences. Rows of older epochs are sent as they
+    were signed, each epoch's Open first.
+-   Database corrupt (``PRAGMA quick_check``), missing, or older than the journal: it is set aside where corrupt; the
+    new Open names the journal's newest epoch as ``corrupt`` with the sequences that were reserved, an upper bound; the
+    Opens that the journal holds go back into the queue, so that the chain of epochs has no hole.
+-   Killed between two writes: a file without a row is adopted as an unowned kept file; a reservation without rows only
+    widens a bound; an Open without its journal entry was never published and is named by the next Open.
+
+Ownership: one asyncio task writes, through one connection, grouping what waits into one transaction; reading goes
+through a second connection and sees only what is committed.
+"""
+
+from edge_agent.outbox.outbox import EvidenceFile, Outbox
+from edge_agent.outbox.rows import Entry
+from edge_agent.outbox.settings import OutboxSettings
+from edge_agent.outbox.state import OutboxState, StreamDepth, is_held, read_state
+
+__all__ = ["Entry", "EvidenceFile", "Outbox", "OutboxSettings", "OutboxState", "StreamDepth", "is_held", "read_state"]

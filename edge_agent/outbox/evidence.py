@@ -1,0 +1,63 @@
+"""Crops, frames and clips as files named by the SHA-256 of their bytes: ``ab/<sha256 in hex>``.
+
+A file is written once, whole, and never changed. Which are kept, and for how long, is the outbox's to know; this file
+knows bytes and names. Blocking: called on a worker thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent.outbox.durable import PARTIAL, sync_folder, write_durably
+
+
+class Evidence:
+    """The files below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, sha256: bytes) -> Path:
+        """Where the file with this hash lies, if it is held."""
+        name = sha256.hex()
+        return self._folder / name[:2] / name
+
+    def keep(self, content: bytes) -> bytes:
+        """Put ``content`` on disk under its hash, durably, and return the hash.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        sha256 = hashlib.sha256(content).digest()
+        path = self.path(sha256)
+        if not path.exists():
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                sync_folder(self._folder)
+            write_durably(path, content)
+        return sha256
+
+    def read(self, sha256: bytes) -> bytes | None:
+        """Return the file's bytes, or None if it is not held or is no longer what its name says."""
+        try:
+            content = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content if hashlib.sha256(content).digest() == sha256 else None
+
+    def remove(self, sha256: bytes) -> None:
+        """Delete the file; nothing happens when it is gone already."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def sweep(self) -> Iterator[tuple[bytes, int]]:
+        """Yield hash and size in bytes of every file, and delete what a crash left half written."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for shelf in os.scandir(self._folder):
+            for entry in os.scandir(shelf):
+                if entry.name.endswith(PARTIAL):
+                    os.unlink(entry)
+                else:
+                    yield bytes.fromhex(entry.name), entry.stat().st_size

@@ -1,0 +1,104 @@
+"""The journal: what has to be known when the database cannot be read any more.
+
+One small file, replaced as a whole (written aside, fsynced, renamed): deterministic CBOR
+``[1, [[epoch, [reserved detection, media, report], Open envelope], …]]`` oldest first, then 32 bytes of
+SHA-256 over it.
+
+Invariant: for each epoch in it, ``reserved`` is at least the highest sequence that was ever committed. So a block is
+reserved here before the transaction that uses it commits. It lists the epoch that is open, and older ones whose Open
+was not yet acked when this one began: the collector may never have heard of those.
+
+Blocking: called on a worker thread, by the outbox's writing task alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cbor2
+
+from edge_agent.outbox.durable import write_durably
+from edge_wire.errors import DecodeError
+from edge_wire.messages import Stream
+from edge_wire.strict import load_strict
+
+_VERSION = 1
+_MAX_EPOCHS = 32
+_MAX_BYTES = 65_536
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEpoch:
+    """One epoch: the bound on each stream's sequences, and its Open as it was signed."""
+
+    epoch: int
+    reserved_to: Mapping[Stream, int]
+    open_envelope: bytes
+
+
+class Journal:
+    """The journal of an open outbox."""
+
+    def __init__(self, path: Path, epochs: tuple[JournalEpoch, ...], block: int) -> None:
+        self._path = path
+        self._epochs = epochs[-_MAX_EPOCHS:]
+        self._block = block
+
+    @property
+    def current(self) -> JournalEpoch:
+        """The epoch that is open."""
+        return self._epochs[-1]
+
+    def write(self) -> None:
+        """Put it on disk.
+
+        Raises:
+            OSError: it could not be written; what was there stays.
+        """
+        _write(self._path, self._epochs)
+
+    def covers(self, last: Mapping[Stream, int]) -> bool:
+        """Whether the sequences up to ``last`` are reserved already."""
+        return all(sequence <= self.current.reserved_to[stream] for stream, sequence in last.items())
+
+    def reserve(self, last: Mapping[Stream, int]) -> None:
+        """Make sure that the sequences up to ``last`` are reserved, on disk.
+
+        Raises:
+            OSError: the reservation could not be written; the sequences must not be used.
+        """
+        reserved = self.current.reserved_to
+        wider = {s: to if last.get(s, 0) <= to else last[s] + self._block for s, to in reserved.items()}
+        epochs = (*self._epochs[:-1], replace(self.current, reserved_to=wider))
+        _write(self._path, epochs)
+        self._epochs = epochs
+
+
+def read(path: Path) -> tuple[JournalEpoch, ...] | None:
+    """Return the epochs of the journal at ``path``, oldest first; None if there is none that can be read."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    try:
+        version, items = load_strict(body, max_bytes=_MAX_BYTES)
+    except DecodeError:
+        return None
+    if version != _VERSION:
+        return None
+    return tuple(
+        JournalEpoch(epoch, dict(zip(Stream, reserved, strict=True)), envelope) for epoch, reserved, envelope in items
+    )
+
+
+def _write(path: Path, epochs: tuple[JournalEpoch, ...]) -> None:
+    items = [[e.epoch, [e.reserved_to[stream] for stream in Stream], e.open_envelope] for e in epochs]
+    body = cbor2.dumps([_VERSION, items], canonical=True)
+    write_durably(path, body + hashlib.sha256(body).digest())

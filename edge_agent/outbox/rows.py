@@ -1,0 +1,350 @@
+"""What happens to rows inside a transaction. Every coroutine here runs in one that the writing task began and ends.
+
+Nothing here touches memory that outlives a rollback: what a change means for memory is returned, and applied by the
+caller once it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import aiosqlite
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edge_agent.outbox.journal import Journal
+from edge_agent.outbox.ordering import CHANNEL_OF
+from edge_agent.outbox.schema import RowState
+from edge_agent.outbox.settings import OutboxSettings
+from edge_agent.records import CaptureTime
+from edge_agent.sending import AckFinding, AckOutcome, Identity, Refusal, Urgency
+from edge_wire import codec, cose
+from edge_wire.clock import Clock
+from edge_wire.messages import (
+    KIND_OF,
+    STREAM_OF,
+    Ack,
+    Header,
+    Health,
+    LossRecord,
+    Media,
+    Open,
+    PlateRead,
+    Presence,
+    Resend,
+    ShotArrival,
+    Statement,
+    Stream,
+    StreamState,
+    UpBody,
+    Verdict,
+)
+from edge_wire.topics import Channel
+
+_STATE_OF = {Verdict.STORED: RowState.STORED, Verdict.DEAD_LETTERED: RowState.DEAD_LETTERED}
+_OPEN_KIND = KIND_OF[Open]
+# Parking an Open would silence its epoch, and parking a loss record would lose the count of a loss.
+_NEVER_PARKED = {_OPEN_KIND, KIND_OF[LossRecord]}
+_STATEMENT_STREAMS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message to be stored.
+
+    Attributes:
+        body: what it says; a kind that has a stream.
+        captured: when the light or sound arrived, or the fact came about.
+        urgency: its place in the order of sending; None for the kind's own.
+    """
+
+    body: UpBody
+    captured: CaptureTime
+    urgency: Urgency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an ack did, and what memory has to learn of it after the commit."""
+
+    outcome: AckOutcome
+    opened: bool = False
+
+
+class Rows:
+    """The rows of an open outbox.
+
+    Args:
+        database: the writing connection.
+        journal: where sequences are reserved before they are used.
+        epoch: the epoch that was opened.
+        epoch_key: its key; this object is the only one that keeps it.
+        settings: how the outbox is kept.
+        clock: the machine's clocks.
+    """
+
+    def __init__(
+        self,
+        database: aiosqlite.Connection,
+        journal: Journal,
+        epoch: int,
+        epoch_key: ec.EllipticCurvePrivateKey,
+        settings: OutboxSettings,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._epoch = epoch
+        self._epoch_key = epoch_key
+        self._settings = settings
+        self._clock = clock
+
+    def now(self) -> CaptureTime:
+        """The instant, as a fact that comes about now is captured."""
+        return CaptureTime(self._clock.utc_ns(), self._clock.boot_ns(), self._clock.error_ns())
+
+    def sign(self, body: UpBody, captured: CaptureTime, channel: Channel, sequence: int | None = None) -> bytes:
+        """Return the envelope of a message of this epoch; without ``sequence`` an unsequenced one."""
+        stream = STREAM_OF[type(body)]
+        header = Header(
+            self._epoch, captured.utc_ns, captured.boot_ns, captured.error_ns, stream=stream, sequence=sequence
+        )
+        return cose.sign(codec.encode(header, body), self._epoch_key, cose.external_aad(self._settings.device, channel))
+
+    async def insert(self, entries: Sequence[Entry]) -> list[Identity]:
+        """Give entries their sequences, sign and store them; return their identities in order.
+
+        Raises:
+            OSError: the journal could not reserve the sequences.
+        """
+        if not entries:
+            return []
+        streams = [stream_of(entry.body) for entry in entries]
+        following = await self._take_sequences(Counter(streams))
+        queued_ns = self._clock.boot_ns()
+        identities, values = [], []
+        for entry, stream in zip(entries, streams, strict=True):
+            sequence = following[stream]
+            following[stream] += 1
+            envelope = self.sign(entry.body, entry.captured, CHANNEL_OF[stream], sequence)
+            identities.append(Identity(self._epoch, stream, sequence))
+            # An answer "no longer held" has no bytes of the file: it does not count as the file on its way.
+            file = entry.body.sha256 if isinstance(entry.body, Media) and entry.body.total else None
+            urgency = urgency_of(entry.body) if entry.urgency is None else entry.urgency
+            values.append(row_values(identities[-1], entry.body, urgency, queued_ns, file, envelope))
+        await self._database.executemany(INSERT_ROW, values)
+        return identities
+
+    async def insert_statement(self) -> Identity:
+        """Store what every epoch that this outbox knows holds, as of just before the Statement itself."""
+        states = await self._database.execute_fetchall(
+            """
+            SELECT c.epoch, c.stream, c.next_sequence,
+              (SELECT count(*) FROM rows r WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0),
+              (SELECT coalesce(min(r.sequence), 0) FROM rows r
+               WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0)
+            FROM counters c JOIN epochs e USING (epoch) WHERE e.recovered = 0
+            ORDER BY e.number DESC, c.stream LIMIT ?
+            """,
+            (_STATEMENT_STREAMS,),
+        )
+        body = Statement(tuple(StreamState(epoch, Stream(stream), *rest) for epoch, stream, *rest in states))
+        (identity,) = await self.insert([Entry(body, self.now())])
+        return identity
+
+    async def settle(self, ack: Ack, published: Collection[int]) -> Settled:
+        """Take the rows that ``ack`` names out of the queue, as far as they are pending and were published.
+
+        Args:
+            ack: verified, and for this connection.
+            published: the sequences of its epoch and stream that were published and not yet settled.
+        """
+        counter = await self._database.execute_fetchall(
+            "SELECT next_sequence FROM counters WHERE epoch = ? AND stream = ?", (ack.of_epoch, ack.stream)
+        )
+        for (following,) in counter:
+            if ack.ranges and ack.ranges[-1][1] >= following:
+                return Settled(AckOutcome((), AckFinding.BEYOND_COUNTER))
+        if not counter:
+            return Settled(AckOutcome((), AckFinding.UNKNOWN_EPOCH))
+        named = _named(published, ack.ranges)
+        opens = ack.stream == Stream.REPORT and 1 in named
+        if opens and ack.verdict == Verdict.DEAD_LETTERED:
+            return Settled(AckOutcome((), AckFinding.OPEN_REJECTED))
+        await self._leave_queue(ack, named, _STATE_OF[ack.verdict])
+        if opens:
+            await self._database.execute("UPDATE epochs SET open_acked = 1 WHERE epoch = ?", (ack.of_epoch,))
+        settled = tuple(Identity(ack.of_epoch, ack.stream, sequence) for sequence in named)
+        return Settled(AckOutcome(settled), opens)
+
+    async def park(self, digest: bytes) -> Refusal | None:
+        """Replace the pending row with these bytes by a loss record ``refused``."""
+        found = await self._database.execute_fetchall(
+            "SELECT number, epoch, stream, sequence, kind FROM rows WHERE state = 0 AND digest = ?", (digest,)
+        )
+        for number, epoch, stream, sequence, kind in found:
+            identity = Identity(epoch, Stream(stream), sequence)
+            if kind in _NEVER_PARKED:
+                return Refusal(identity, parked=False)
+            await self._database.execute(
+                "UPDATE rows SET state = ?, settled_boot_ns = ? WHERE number = ?",
+                (RowState.PARKED, self._clock.boot_ns(), number),
+            )
+            lost = LossRecord(epoch, identity.stream, ((sequence, sequence),), "refused", ((kind, 1),))
+            await self.insert([Entry(lost, self.now())])
+            return Refusal(identity, parked=True)
+        return None
+
+    async def requeue(self, resend: Resend) -> list[Identity]:
+        """Put rows that were acked and are still held back into the queue."""
+        requeued: list[Identity] = []
+        for first, last in resend.ranges:
+            found = await self._database.execute_fetchall(
+                """
+                UPDATE rows SET state = 0, settled_boot_ns = NULL
+                WHERE epoch = ? AND stream = ? AND sequence BETWEEN ? AND ? AND state IN (?, ?) RETURNING sequence
+                """,
+                (resend.of_epoch, resend.stream, first, last, RowState.STORED, RowState.DEAD_LETTERED),
+            )
+            requeued += [Identity(resend.of_epoch, resend.stream, sequence) for (sequence,) in found]
+        return requeued
+
+    async def raise_urgency(self, sha256: bytes) -> int:
+        """Send the pending parts of a file as asked for; return how many there are."""
+        cursor = await self._database.execute(
+            "UPDATE rows SET urgency = ? WHERE state = 0 AND file = ?", (Urgency.ASKED_MEDIA, sha256)
+        )
+        return cursor.rowcount
+
+    async def is_enqueued(self, sha256: bytes) -> bool:
+        """Whether parts of this file are in the outbox, sent or not."""
+        return bool(await self._database.execute_fetchall("SELECT 1 FROM rows WHERE file = ? LIMIT 1", (sha256,)))
+
+    async def note_files(self, sizes: Mapping[bytes, int]) -> int:
+        """Remember kept files as the newest ones; return by how many bytes they add to what is kept."""
+        added = 0
+        for sha256, size_bytes in sizes.items():
+            known = await self._database.execute_fetchall(
+                "DELETE FROM files WHERE sha256 = ? RETURNING size_bytes", (sha256,)
+            )
+            await self._database.execute("INSERT INTO files (sha256, size_bytes) VALUES (?, ?)", (sha256, size_bytes))
+            added += 0 if known else size_bytes
+        return added
+
+    async def forget_files(self, surplus_bytes: int) -> list[tuple[bytes, int]]:
+        """Forget the oldest files that no pending row needs until ``surplus_bytes`` are freed; return hash and size."""
+        oldest = await self._database.execute_fetchall(
+            """
+            SELECT sha256, size_bytes FROM files
+            WHERE sha256 NOT IN (SELECT file FROM rows WHERE state = 0 AND file IS NOT NULL) ORDER BY number LIMIT 256
+            """
+        )
+        forgotten: list[tuple[bytes, int]] = []
+        for sha256, size_bytes in oldest:
+            if surplus_bytes <= 0:
+                break
+            surplus_bytes -= size_bytes
+            forgotten.append((sha256, size_bytes))
+        await self._database.executemany("DELETE FROM files WHERE sha256 = ?", [(sha256,) for sha256, _ in forgotten])
+        return forgotten
+
+    async def purge(self) -> None:
+        """Delete what has stayed long enough after its ack, and epochs of which nothing is left."""
+        now_ns = self._clock.boot_ns()
+        await self._database.execute(
+            "DELETE FROM rows WHERE state <> 0 AND settled_boot_ns <= ?", (now_ns - self._settings.keep_stored_ns,)
+        )
+        await self._database.execute(
+            "DELETE FROM epochs WHERE epoch <> ? AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.epoch = epochs.epoch)",
+            (self._epoch,),
+        )
+        await self._database.execute("DELETE FROM counters WHERE epoch NOT IN (SELECT epoch FROM epochs)")
+        await self._database.execute("UPDATE facts SET value = ? WHERE name = 'last_seen_boot_ns'", (now_ns,))
+
+    async def note_store(self, store_id: bytes) -> None:
+        """Remember which store acks."""
+        await self._database.execute("REPLACE INTO facts (name, value) VALUES ('store_id', ?)", (store_id,))
+
+    async def _take_sequences(self, counts: Mapping[Stream, int]) -> dict[Stream, int]:
+        following: dict[Stream, int] = {}
+        for stream, count in counts.items():
+            ((after,),) = await self._database.execute_fetchall(
+                "UPDATE counters SET next_sequence = next_sequence + ? WHERE epoch = ? AND stream = ? "
+                "RETURNING next_sequence",
+                (count, self._epoch, stream),
+            )
+            following[stream] = after - count
+        last = {stream: first + counts[stream] - 1 for stream, first in following.items()}
+        if not self._journal.covers(last):
+            await asyncio.to_thread(self._journal.reserve, last)
+        return following
+
+    async def _leave_queue(self, ack: Ack, sequences: Iterable[int], state: RowState) -> None:
+        rows = [(ack.of_epoch, ack.stream, sequence) for sequence in sequences]
+        if self._settings.keep_stored_ns == 0:
+            await self._database.executemany(
+                "DELETE FROM rows WHERE epoch = ? AND stream = ? AND sequence = ? AND state = 0", rows
+            )
+            return
+        now_ns = self._clock.boot_ns()
+        await self._database.executemany(
+            "UPDATE rows SET state = ?, settled_boot_ns = ? "
+            "WHERE epoch = ? AND stream = ? AND sequence = ? AND state = 0",
+            [(state, now_ns, *row) for row in rows],
+        )
+
+
+INSERT_ROW = (
+    "INSERT INTO rows (epoch, stream, sequence, kind, urgency, queued_boot_ns, digest, file, envelope) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def row_values(
+    identity: Identity, body: UpBody, urgency: Urgency, queued_ns: int, file: bytes | None, envelope: bytes
+) -> tuple[object, ...]:
+    """Return the values for ``INSERT_ROW``."""
+    digest = hashlib.sha256(envelope).digest()
+    return (*identity, KIND_OF[type(body)], urgency, queued_ns, digest, file, envelope)
+
+
+def stream_of(body: UpBody) -> Stream:
+    """Return the stream that ``body`` travels in.
+
+    Raises:
+        ValueError: it is Health or Presence, which are not stored.
+    """
+    stream = STREAM_OF[type(body)]
+    if stream is None:
+        raise ValueError(f"{type(body).__name__}: is not sequenced and does not go through the outbox")
+    return stream
+
+
+def urgency_of(body: UpBody) -> Urgency:
+    """Return the place in the order of sending that a kind has of itself."""
+    match body:
+        case ShotArrival():
+            return Urgency.SHOT
+        case PlateRead():
+            return Urgency.LIVE_READ
+        case Media():
+            return Urgency.OTHER_MEDIA
+        case Open() | Statement() | LossRecord() | Health() | Presence():
+            return Urgency.REPORT
+
+
+def _named(published: Collection[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the published sequences that lie in ``ranges``, both ascending, without expanding any range."""
+    named, runs = [], iter(ranges)
+    run = next(runs, None)
+    for sequence in sorted(published):
+        while run is not None and run[1] < sequence:
+            run = next(runs, None)
+        if run is None:
+            break
+        if sequence >= run[0]:
+            named.append(sequence)
+    return named

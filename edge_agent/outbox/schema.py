@@ -1,0 +1,133 @@
+"""The outbox's tables, and opening its database.
+
+``PRAGMA user_version`` numbers the layout. A newer number than ours is a newer agent's outbox: it is left alone.
+
+-   ``rows``: one per sequenced message; ``state`` is a ``RowState``, times are CLOCK_BOOTTIME of the boot in ``facts``.
+-   ``counters``: the next sequence of each stream; never computed from rows, which come and go.
+-   ``epochs``: one per opening, in order. ``recovered`` ones came back from the journal: their rows are lost, so their
+    counters say nothing and no Statement speaks of them.
+-   ``files``: what is kept under ``evidence``, oldest first.
+-   ``facts``: single values: boot id, the last boot time that was seen, the collector's store id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import IntEnum
+from pathlib import Path
+
+import aiosqlite
+
+from edge_agent.errors import ConfigurationError, OutboxError
+
+VERSION = 1
+
+
+class RowState(IntEnum):
+    """What became of a row. Stored: values are never renumbered."""
+
+    PENDING = 0
+    STORED = 1
+    DEAD_LETTERED = 2
+    PARKED = 3
+
+
+_TABLES = f"""
+BEGIN;
+CREATE TABLE rows (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    epoch INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    urgency INTEGER NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    queued_boot_ns INTEGER NOT NULL,
+    settled_boot_ns INTEGER,
+    digest BLOB NOT NULL,
+    file BLOB,
+    envelope BLOB NOT NULL,
+    UNIQUE (epoch, stream, sequence)
+);
+CREATE INDEX pending_in_order ON rows (urgency, queued_boot_ns, number) WHERE state = 0;
+CREATE INDEX pending_by_stream ON rows (epoch, stream, sequence) WHERE state = 0;
+CREATE INDEX pending_by_digest ON rows (digest) WHERE state = 0;
+CREATE INDEX pending_by_file ON rows (file) WHERE state = 0 AND file IS NOT NULL;
+CREATE INDEX settled ON rows (settled_boot_ns) WHERE state <> 0;
+CREATE TABLE counters (
+    epoch INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    PRIMARY KEY (epoch, stream)
+) WITHOUT ROWID;
+CREATE TABLE epochs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    epoch INTEGER NOT NULL UNIQUE,
+    open_acked INTEGER NOT NULL DEFAULT 0,
+    recovered INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE files (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    sha256 BLOB NOT NULL UNIQUE,
+    size_bytes INTEGER NOT NULL
+);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class DamagedError(Exception):
+    """The file is not a sound database; the text says what SQLite found."""
+
+
+async def connect(path: Path) -> aiosqlite.Connection:
+    """Open the database for writing, check it, and make the tables of an empty one.
+
+    Raises:
+        DamagedError: it is corrupt or no database.
+        ConfigurationError: a newer agent wrote it.
+        OutboxError: it cannot be opened for another reason, such as permissions or a full disk.
+    """
+    try:
+        # "IMMEDIATE": a transaction begins as a writer, so that it cannot fail half way for want of the lock.
+        database = await aiosqlite.connect(path, isolation_level="IMMEDIATE")
+    except sqlite3.Error as error:
+        raise OutboxError(f"{path}: cannot be opened: {error}") from error
+    try:
+        await _prepare(database, path)
+    except sqlite3.Error as error:
+        await database.close()
+        if (error.sqlite_errorcode & 0xFF) in _DAMAGED:  # the low byte: extended codes say more above it
+            raise DamagedError(str(error)) from error
+        raise OutboxError(f"{path}: cannot be opened: {error}") from error
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+async def connect_reader(path: Path) -> aiosqlite.Connection:
+    """Open the database for reading what is committed, and nothing else."""
+    return await aiosqlite.connect(reading_uri(path), uri=True, isolation_level=None)
+
+
+def reading_uri(path: Path) -> str:
+    """The database as SQLite takes it when nothing may be written."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
+    await database.execute("PRAGMA journal_mode = WAL")
+    # FULL: NORMAL lost up to 1,200 rows that had been reported as kept when the power was cut.
+    await database.execute("PRAGMA synchronous = FULL")
+    findings = [row[0] for row in await database.execute_fetchall("PRAGMA quick_check(1)")]
+    if findings != ["ok"]:
+        raise DamagedError("; ".join(map(str, findings)))
+    ((version,),) = await database.execute_fetchall("PRAGMA user_version")
+    if version > VERSION:
+        raise ConfigurationError(f"{path}: got layout {version}, expected at most {VERSION}; a newer agent wrote it")
+    if version == 0:
+        await database.executescript(_TABLES)

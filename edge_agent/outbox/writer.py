@@ -1,0 +1,115 @@
+"""Group commit: whatever waits while one transaction is written to disk shares the next one.
+
+One task owns the writing connection. A caller's work runs inside a transaction that either commits as a whole, after
+which each caller gets its result, or is rolled back, after which each gets ``OutboxError``. A caller that is cancelled
+does not disturb the others; its work may still be committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import aiosqlite
+
+from edge_agent.errors import OutboxError
+
+_Entry = TypeVar("_Entry")
+_Key = TypeVar("_Key")
+_Result = TypeVar("_Result")
+_MAX_GROUP = 500
+
+
+@dataclass(slots=True, eq=False)
+class _Piece(Generic[_Entry]):
+    entries: Sequence[_Entry]
+    work: Callable[[], Awaitable[Any]] | None
+    done: asyncio.Future[Any]
+
+
+class Writer(Generic[_Entry, _Key]):
+    """The queue in front of the writing connection.
+
+    Args:
+        database: the connection; nobody else writes through it.
+        insert: stores entries inside the running transaction and returns their keys, in order.
+    """
+
+    def __init__(
+        self, database: aiosqlite.Connection, insert: Callable[[Sequence[_Entry]], Awaitable[Sequence[_Key]]]
+    ) -> None:
+        self._database = database
+        self._insert = insert
+        self._waiting: asyncio.Queue[_Piece[_Entry] | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run(), name="outbox-writer")
+
+    async def insert(self, entries: Sequence[_Entry]) -> Sequence[_Key]:
+        """Store entries, together with whatever else waits, and return their keys once they are on disk.
+
+        Raises:
+            OutboxError: nothing was stored.
+        """
+        return cast(Sequence[_Key], await self._submit(entries, None))
+
+    async def run(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Run ``work`` inside a transaction and return its result once that is on disk.
+
+        Raises:
+            OutboxError: nothing was changed.
+        """
+        return cast(_Result, await self._submit((), work))
+
+    async def close(self) -> None:
+        """Commit what waits, then end."""
+        if not self._task.done():
+            self._waiting.put_nowait(None)
+        await self._task
+
+    async def _submit(self, entries: Sequence[_Entry], work: Callable[[], Awaitable[Any]] | None) -> Any:
+        if self._task.done():
+            raise OutboxError("the outbox is closed: nothing was stored")
+        piece = _Piece(entries, work, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(piece)
+        return await piece.done
+
+    async def _run(self) -> None:
+        batch: list[_Piece[_Entry]] = []
+        try:
+            while (first := await self._waiting.get()) is not None:
+                batch = [first]
+                while len(batch) < _MAX_GROUP and not self._waiting.empty():
+                    piece = self._waiting.get_nowait()
+                    if piece is None:
+                        self._waiting.put_nowait(None)
+                        break
+                    batch.append(piece)
+                await self._commit(batch)
+        finally:
+            # Only after a fault that is ours: nobody may wait for ever for a task that is gone.
+            left = [*batch, *(p for p in (self._waiting.get_nowait() for _ in range(self._waiting.qsize())) if p)]
+            for piece in left:
+                _fail(piece, OutboxError("the outbox's writer ended: nothing was stored"))
+
+    async def _commit(self, batch: Sequence[_Piece[_Entry]]) -> None:
+        try:
+            keys = iter(await self._insert([entry for piece in batch for entry in piece.entries]))
+            results = [
+                [next(keys) for _ in piece.entries] if piece.work is None else await piece.work() for piece in batch
+            ]
+            await self._database.commit()
+        except (sqlite3.Error, OSError) as error:
+            await self._database.rollback()
+            for piece in batch:
+                _fail(piece, OutboxError(f"the outbox could not be written, nothing was stored: {error}"))
+            return
+        for piece, result in zip(batch, results, strict=True):
+            if not piece.done.done():
+                piece.done.set_result(result)
+
+
+def _fail(piece: _Piece[Any], error: OutboxError) -> None:
+    if not piece.done.done():
+        piece.done.set_exception(error)

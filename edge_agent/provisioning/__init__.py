@@ -1,0 +1,1 @@
+"""What makes a machine this device: its key, and later its claim and its units."""

@@ -1,0 +1,147 @@
+"""The uplink's task: one connection after the other, for ever, with a wait in between that grows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from edge_agent.errors import OutboxError
+from edge_agent.sending import Outgoing
+from edge_agent.uplink.link import Connect, LinkError, open_link
+from edge_agent.uplink.record import Record
+from edge_agent.uplink.session import MakeHealth, Session
+from edge_agent.uplink.settings import UplinkSettings
+from edge_agent.uplink.status import Fault, UplinkState, UplinkStatus, write_status
+from edge_agent.uplink.verify import Verifier, load_collector_keys
+from edge_wire.clock import Clock
+from edge_wire.messages import Command
+
+_log = structlog.get_logger(__name__)
+_STATUS_EVERY_S = 5.0
+
+
+class Uplink:
+    """Empties an outbox through one connection at a time. ``run`` it in one task.
+
+    Args:
+        settings: where to connect and as whom.
+        outgoing: the outbox.
+        clock: the machine's clocks.
+        health: makes the body of a health message; None sends none.
+        on_command: told of each verified command other than ``send_media``, which goes to the outbox.
+        connect: opens a connection.
+
+    Raises:
+        ConfigurationError: a collector key cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: UplinkSettings,
+        outgoing: Outgoing,
+        clock: Clock,
+        health: MakeHealth | None = None,
+        *,
+        on_command: Callable[[Command], Awaitable[None]] | None = None,
+        connect: Connect = open_link,
+    ) -> None:
+        self._settings = settings
+        self._outgoing = outgoing
+        self._clock = clock
+        self._health = health
+        self._on_command = on_command
+        self._connect = connect
+        self._keys = load_collector_keys(settings.collector_key_paths)
+        self._record = Record(outgoing.epoch, clock)
+        self._stopping = asyncio.Event()
+        self._health_changed = asyncio.Event()
+
+    @property
+    def status(self) -> UplinkStatus:
+        """How the uplink stands now."""
+        return self._record.status
+
+    def stop(self) -> None:
+        """Let ``run`` say goodbye and return."""
+        self._stopping.set()
+
+    def health_changed(self) -> None:
+        """Send health now, because something in it changed."""
+        self._health_changed.set()
+
+    async def wait_until_working(self) -> None:
+        """Return once the collector has acked on some connection."""
+        await self._record.worked.wait()
+
+    async def run(self) -> None:
+        """Keep the link up until ``stop``, or until cancelled; either way the broker hears that we go."""
+        keeper = asyncio.create_task(self._keep_status_file(), name="uplink-status")
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                acks_before = self._record.counts["acks"]
+                try:
+                    await self._run_connection()
+                except (LinkError, OutboxError) as error:
+                    # Whoever got through starts over; whoever connects and breaks goes on backing off.
+                    failures = 1 if self._record.counts["acks"] > acks_before else failures + 1
+                    fault = error.fault if isinstance(error, LinkError) else Fault.OUTBOX
+                    self._record.counts[f"failed_{fault}"] += 1
+                    self._record.show(UplinkState.DISCONNECTED, str(error), fault)
+                    await self._pause(failures)
+        finally:
+            self._record.stopped()
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await self._write_status()
+
+    async def _run_connection(self) -> None:
+        settings, record = self._settings, self._record
+        record.show(UplinkState.CONNECTING, f"connecting to {settings.host}:{settings.port}")
+        record.connection = self._outgoing.begin_connection()
+        session = Session(
+            settings,
+            self._outgoing,
+            self._clock,
+            record,
+            Verifier(self._keys, settings.device, self._outgoing.epoch, record.connection),
+            health=self._health,
+            health_changed=self._health_changed,
+            on_command=self._on_command,
+        )
+        link = await self._connect(settings, session.will())
+        try:
+            record.counts["connections"] += 1
+            record.show(UplinkState.CONNECTED, "connected, the collector has not acked yet")
+            await session.run(link, self._stopping)
+        finally:
+            record.window = None
+            await link.close()
+
+    async def _pause(self, failures: int) -> None:
+        longest_s = min(self._settings.reconnect_min_s * 2 ** min(failures - 1, 20), self._settings.reconnect_max_s)
+        # Jitter: a thousand devices that lost one broker must not come back in the same second.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s * random.uniform(0.5, 1.0)):
+                await self._stopping.wait()
+
+    async def _keep_status_file(self) -> None:
+        while True:
+            self._record.changed.clear()
+            await self._write_status()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STATUS_EVERY_S):
+                    await self._record.changed.wait()
+
+    async def _write_status(self) -> None:
+        path = self._settings.status_path
+        if path is None:
+            return
+        try:
+            await asyncio.to_thread(write_status, path, self.status)
+        except OSError as error:
+            _log.warning("status of the uplink could not be written", file=str(path), error=str(error))

@@ -1,0 +1,113 @@
+"""Each check measures, holds to its limit, and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_agent.diagnostics.checks import (
+    Verdict,
+    check_camera,
+    check_clock,
+    check_disk,
+    check_microphone,
+    check_models,
+    check_outbox,
+)
+from edge_agent.errors import ModelError, SourceError
+from edge_agent.records import AudioBlock, CaptureTime, Frame
+from edge_agent.watch import Source
+from edge_wire.clock import KernelDiscipline
+
+NOW = CaptureTime(1, 1, 1)
+
+
+def camera(image: NDArray[np.uint8] | None) -> Source[Frame]:
+    frames = [] if image is None else [Frame("c", image, NOW, 0)]
+    return Source(lambda: iter(frames), lambda: None)
+
+
+def microphone(samples: NDArray[np.float32] | None) -> Source[AudioBlock]:
+    blocks = [] if samples is None else [AudioBlock("m", samples, 48_000, NOW, 0)]
+    return Source(lambda: iter(blocks), lambda: None)
+
+
+def broken() -> Iterator[Frame]:
+    raise SourceError("rtsp://c: no answer within 5 s")
+
+
+@pytest.mark.parametrize(
+    ("discipline", "verdict"),
+    [
+        (KernelDiscipline(True, 1_000_000), Verdict.OK),
+        (KernelDiscipline(True, 30_000_000), Verdict.WARN),
+        (KernelDiscipline(False, 16_000_000_000), Verdict.WARN),
+    ],
+)
+def test_clock(discipline: KernelDiscipline, verdict: Verdict) -> None:
+    check = check_clock(discipline)
+    assert check.verdict is verdict
+    assert (check.fix == "") == (verdict is Verdict.OK)
+
+
+def test_disk_is_measured_where_the_outbox_will_lie(tmp_path: Path) -> None:
+    check = check_disk(tmp_path / "not" / "there" / "yet")
+    assert str(tmp_path) in check.measured
+    assert "GB free" in check.measured
+
+
+def test_models_are_named_or_their_remedy_is_given() -> None:
+    assert check_models(lambda: "plates: reference").measured == "plates: reference"
+
+    def missing() -> str:
+        raise ModelError("no plate models: detector missing.\nPut them there.")
+
+    check = check_models(missing)
+    assert (check.verdict, check.fix) == (Verdict.FAIL, "Put them there.")
+
+
+def test_a_camera_with_a_picture_is_good() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
+    check = check_camera("c", "rtsp://c", lambda: camera(image))
+    assert check.verdict is Verdict.OK
+    assert "1280 × 720" in check.measured
+
+
+@pytest.mark.parametrize(
+    ("image", "verdict", "word"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), Verdict.WARN, "black"),
+        (np.full((4, 4, 3), 120, np.uint8), Verdict.WARN, "blank"),
+        (None, Verdict.FAIL, "rtsp://c"),
+    ],
+)
+def test_a_camera_that_shows_nothing(image: NDArray[np.uint8] | None, verdict: Verdict, word: str) -> None:
+    check = check_camera("c", "rtsp://c", lambda: camera(image))
+    assert check.verdict is verdict
+    assert word in check.fix
+
+
+def test_a_missing_camera_fails_with_its_reason() -> None:
+    check = check_camera("c", "rtsp://c", lambda: Source(broken, lambda: None))
+    assert check.verdict is Verdict.FAIL
+    assert "no answer" in check.measured
+
+
+@pytest.mark.parametrize(
+    ("level", "verdict"), [(0.0, Verdict.FAIL), (0.01, Verdict.OK), (1.0, Verdict.WARN), (None, Verdict.FAIL)]
+)
+def test_a_microphone_is_neither_dead_nor_overdriven(level: float | None, verdict: Verdict) -> None:
+    samples = None if level is None else np.full(48_000, level, np.float32)
+    assert check_microphone("m", "device", lambda: microphone(samples)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("pending", "oldest_s", "parked", "verdict"),
+    [(0, None, 0, Verdict.OK), (3, 2.0, 0, Verdict.OK), (3, 3600.0, 0, Verdict.WARN), (0, None, 1, Verdict.WARN)],
+)
+def test_an_outbox_that_does_not_empty(pending: int, oldest_s: float | None, parked: int, verdict: Verdict) -> None:
+    assert check_outbox(pending, oldest_s, parked).verdict is verdict

@@ -1,0 +1,110 @@
+"""A device with its outbox folder, and messages to put into it."""
+
+import hashlib
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edge_agent.outbox import Outbox, OutboxSettings
+from edge_agent.provisioning.device_key import FileDeviceKey
+from edge_agent.records import CaptureTime
+from edge_agent.sending import Urgency
+from edge_wire import codec, cose
+from edge_wire.messages import Ack, PixelBox, PlateRead, ShotArrival, Stream, Verdict
+
+
+class Device:
+    """One device: its key, its clock, its folder, and outboxes opened in it one after another."""
+
+    store = bytes(16)
+
+    def __init__(self, folder, clock) -> None:
+        self.key = FileDeviceKey(ec.generate_private_key(ec.SECP256R1()))
+        self.clock = clock
+        self.folder = folder
+        self.settings = OutboxSettings(folder, "trailer-1")
+
+    def outbox(self, **changes) -> AbstractAsyncContextManager[Outbox]:
+        """An outbox opened here, closed again at the end of the block."""
+
+        @asynccontextmanager
+        async def opened():
+            async with await Outbox.open(replace(self.settings, **changes), self.key, self.clock) as outbox:
+                yield outbox
+
+        return opened()
+
+    def captured(self) -> CaptureTime:
+        return CaptureTime(self.clock.utc_ns(), self.clock.boot_ns(), 1_000)
+
+    @staticmethod
+    def read(track: int = 1, *, crop: bytes = b"crop", frame: bytes = b"frame") -> PlateRead:
+        return PlateRead(
+            track=track,
+            revision=0,
+            final=False,
+            text="ABC1234",
+            slots=((("A", 0.9), ("4", 0.05)),),
+            calibration="none",
+            camera="north",
+            role="lpr",
+            deployment="d1",
+            frame_sha256=hashlib.sha256(frame).digest(),
+            crop_sha256=hashlib.sha256(crop).digest(),
+            box=PixelBox(1, 2, 30, 40),
+            detection_score=0.8,
+            frames=3,
+        )
+
+    @staticmethod
+    def shot(clip: bytes | None = None) -> ShotArrival:
+        return ShotArrival(
+            microphone="m1",
+            deployment="d1",
+            onset_error_ns=1_000_000,
+            classes=(("gunshot", 0.97),),
+            model="m",
+            peak_cdbfs=-120,
+            rms_cdbfs=-900,
+            clipped=False,
+            rate_hz=48_000,
+            clip_sha256=None if clip is None else hashlib.sha256(clip).digest(),
+        )
+
+    async def put(self, outbox, *tracks: int):
+        return [await outbox.put(self.read(track), self.captured()) for track in tracks]
+
+    @staticmethod
+    async def waiting(outbox, room: int = 1_000):
+        return list(await outbox.pending(room, room, ()))
+
+    async def publish(self, outbox):
+        rows = await self.waiting(outbox)
+        outbox.published(row.identity for row in rows)
+        return rows
+
+    def ack(self, epoch, stream, *ranges, verdict=Verdict.STORED, store_id=None) -> Ack:
+        return Ack(epoch, stream, ranges, verdict, store_id or self.store)
+
+    async def ack_open(self, outbox) -> None:
+        """Have every waiting Open acked, so that the rest may go."""
+        for row in await self.waiting(outbox):
+            if row.urgency != Urgency.OPEN:
+                continue
+            outbox.published([row.identity])
+            outcome = await outbox.acked(self.ack(row.identity.epoch, Stream.REPORT, (1, 1)))
+            assert outcome.settled == (row.identity,)
+
+    @staticmethod
+    def message(row):
+        return codec.decode_up(cose.parse(row.envelope).payload)
+
+    def verify(self, row, key: ec.EllipticCurvePublicKey) -> None:
+        cose.verify(cose.parse(row.envelope), key, cose.external_aad(self.settings.device, row.channel))
+
+
+@pytest.fixture
+def device(tmp_path, clock) -> Device:
+    return Device(tmp_path / "outbox", clock)
