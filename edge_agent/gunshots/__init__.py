@@ -1,0 +1,1 @@
+"""Hearing gunshots: onset picking, features, classifier; one ``HeardShot`` per shot."""
