@@ -35,3 +35,8 @@ def test_plain_http_is_for_loopback_only(tmp_path: Path, http: str, said: str) -
     with pytest.raises(ConfigError) as caught:
         load(path, CollectorConfig)
     assert said in str(caught.value)
+
+
+def test_the_example_is_good() -> None:
+    example = Path(__file__).parents[2] / "configs" / "collector.example.yaml"
+    assert load(example, CollectorConfig).http.port == 8443

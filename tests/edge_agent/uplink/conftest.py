@@ -176,12 +176,12 @@ class Site:
         """Let everything run until ``predicate()`` holds."""
         async with asyncio.timeout(5):
             while not predicate():  # noqa: ASYNC110  # it waits for other tasks' progress, which sets no event
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)  # not 0: spinning would starve the threads that it waits for
 
     async def until_pending(self, count):
         async with asyncio.timeout(5):
             while (await self.outbox.state()).pending != count:  # noqa: ASYNC110  # likewise
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)  # not 0: spinning would starve the threads that it waits for
 
     async def until_quiet(self):
         """Until the Open and the connection's Statement are acked and nothing is under way."""

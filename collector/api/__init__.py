@@ -1,0 +1,1 @@
+"""The collector's HTTP API: who may ask what, the records as JSON, and the stream that consoles follow."""

@@ -1,0 +1,127 @@
+"""Routes: what devices detected, what was made of it, and the stream of all of it."""
+
+from typing import Annotated, Any, Final, cast
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from collector.alerts.acknowledgement import acknowledge
+from collector.api import present
+from collector.api.answers import MISSING, REFUSED
+from collector.api.guard import Asking
+from collector.api.pictures import Pictures, jpeg
+from collector.api.schema import Alert, Alerts, Devices, Reads, Shots
+from collector.api.stream import Streams
+from collector.domain import AlertState
+from collector.errors import NotFoundError
+from collector.store import queries
+from collector.store.database import Store
+from edge_wire.clock import Clock
+
+router = APIRouter(prefix="/api", responses=REFUSED, tags=["detections"])
+
+_LARGEST: Final = 2**63 - 1  # what a row's id and a feed number can be
+_PICTURE_IS_FOR_EVER: Final = "private, max-age=31536000, immutable"
+
+Id = Annotated[int, Path(ge=1, le=_LARGEST)]
+Limit = Annotated[int, Query(ge=1, le=queries.MAX_PAGE, description="at most so many")]
+Before = Annotated[int | None, Query(ge=1, le=_LARGEST, description="only ids below: the last id of the page before")]
+
+
+@router.get("/alerts")
+async def list_alerts(
+    request: Request, _: Asking, state: AlertState | None = None, limit: Limit = 50, before: Before = None
+) -> Alerts:
+    """Alerts, newest first."""
+    async with _store(request).read() as tx:
+        found = await queries.alerts(tx, state=state, limit=limit, before=before)
+    return Alerts(alerts=[present.alert(alert) for alert in found])
+
+
+@router.get("/alerts/{alert_id}", responses=MISSING)
+async def show_alert(request: Request, _: Asking, alert_id: Id) -> Alert:
+    """One alert."""
+    async with _store(request).read() as tx:
+        found = (await queries.alerts_by_id(tx, [alert_id])).get(alert_id)
+    if found is None:
+        raise NotFoundError(f"alert {alert_id}: there is no such alert")
+    return present.alert(found)
+
+
+@router.post("/alerts/{alert_id}/acknowledge", responses=MISSING)
+async def acknowledge_alert(request: Request, principal: Asking, alert_id: Id) -> Alert:
+    """Say that a person has seen it. Of several who do, the first one's name stays."""
+    now_ns = cast(Clock, request.app.state.clock).utc_ns()
+    return present.alert(await acknowledge(_store(request), alert_id, principal.name, now_ns))
+
+
+@router.get("/reads")
+async def list_reads(
+    request: Request,
+    _: Asking,
+    plate: Annotated[
+        str | None, Query(min_length=1, max_length=24, description="only this text; case and separators do not count")
+    ] = None,
+    limit: Limit = 50,
+    before: Before = None,
+) -> Reads:
+    """Plate reads, newest first."""
+    async with _store(request).read() as tx:
+        found = await queries.reads(tx, plate=plate, limit=limit, before=before)
+    return Reads(reads=[present.read(read) for read in found])
+
+
+@router.get("/shots")
+async def list_shots(request: Request, _: Asking, limit: Limit = 50, before: Before = None) -> Shots:
+    """Shots as single sensors heard them, newest first."""
+    async with _store(request).read() as tx:
+        found = await queries.shots(tx, limit=limit, before=before)
+    return Shots(shots=[present.shot(shot) for shot in found])
+
+
+@router.get("/devices")
+async def list_devices(request: Request, _: Asking) -> Devices:
+    """Every device, by id, and how it was when it was last heard."""
+    async with _store(request).read() as tx:
+        found = await queries.devices(tx)
+    return Devices(devices=[present.device(device) for device in found])
+
+
+@router.get(
+    "/pictures/{sha256}",
+    response_class=Response,
+    responses={**MISSING, 200: {"content": {"image/jpeg": {}}, "description": "exactly the bytes with this hash"}},
+)
+async def show_picture(request: Request, _: Asking, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
+    """A crop or frame; 404 while it has not arrived."""
+    content = await jpeg(cast(Pictures, request.app.state.pictures), bytes.fromhex(sha256))
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": _PICTURE_IS_FOR_EVER})
+
+
+_STREAM_ANSWER: Final[dict[str, Any]] = {
+    "description": (
+        "Server-sent events. `id:` is the feed number, one ascending number over everything; `event:` is `alert`, "
+        "`read`, `shot`, `picture` or `device`; `data:` is the object as it is now, as the other routes show it "
+        "(`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at}` comes at the beginning and every 5 s."
+    ),
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+@router.get("/stream", response_class=StreamingResponse, responses={200: _STREAM_ANSWER})
+async def follow(
+    request: Request,
+    principal: Asking,
+    after: Annotated[int | None, Query(ge=0, le=_LARGEST, description="begin behind this feed number")] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=_LARGEST, description="the same, as browsers send it; it wins over `after`")
+    ] = None,
+) -> StreamingResponse:
+    """Everything as it changes. With neither number it begins now."""
+    streams = cast(Streams, request.app.state.streams)
+    cursor = await streams.first(after if last_event_id is None else last_event_id)
+    return StreamingResponse(streams.follow(principal, cursor), media_type="text/event-stream")
+
+
+def _store(request: Request) -> Store:
+    return cast(Store, request.app.state.store)

@@ -1,0 +1,53 @@
+"""Which roles may use which route: the whole table.
+
+A route that is not in it is refused to everybody, and a test fails until it is.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from collector.store.feed import FeedKind
+from collector.store.users import Role
+
+EVERYBODY: Final = None
+"""Open without login: nothing behind it tells of detections, users or devices."""
+
+_ANY_ROLE: Final = frozenset(Role)
+# Who keeps the lists does not see whom they hit.
+_DETECTIONS: Final = _ANY_ROLE - {Role.HOTLIST_MANAGER}
+_ACKNOWLEDGE: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMINISTRATOR})
+
+ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
+    "GET /healthz": EVERYBODY,
+    "GET /openapi.json": EVERYBODY,
+    "GET /docs": EVERYBODY,
+    "GET /docs/style.css": EVERYBODY,
+    "GET /": EVERYBODY,
+    "GET /assets": EVERYBODY,
+    "POST /api/login": EVERYBODY,
+    "POST /api/logout": _ANY_ROLE,
+    "GET /api/me": _ANY_ROLE,
+    "GET /api/alerts": _DETECTIONS,
+    "GET /api/alerts/{alert_id}": _DETECTIONS,
+    "POST /api/alerts/{alert_id}/acknowledge": _ACKNOWLEDGE,
+    "GET /api/reads": _DETECTIONS,
+    "GET /api/shots": _ANY_ROLE,
+    "GET /api/devices": _ANY_ROLE,
+    "GET /api/pictures/{sha256}": _DETECTIONS,
+    "GET /api/stream": _ANY_ROLE,
+}
+
+STREAMED: Final[Mapping[FeedKind, frozenset[Role]]] = {
+    FeedKind.ALERT: _DETECTIONS,
+    FeedKind.READ: _DETECTIONS,
+    FeedKind.PICTURE: _DETECTIONS,
+    FeedKind.SHOT: _ANY_ROLE,
+    FeedKind.DEVICE: _ANY_ROLE,
+}
+"""Which kinds of the stream a role is sent."""
+
+
+def may(role: Role, route: str) -> bool:
+    """Whether a role may use a route, named as in ``ALLOWED``."""
+    allowed = ALLOWED.get(route, frozenset())
+    return allowed is EVERYBODY or role in allowed

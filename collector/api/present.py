@@ -1,0 +1,106 @@
+"""Domain values in the API's words. Pure."""
+
+from collector import domain
+from collector.api import schema
+from collector.api.times import milliseconds, rfc3339
+from edge_wire.messages import Part
+
+
+def alert(value: domain.Alert) -> schema.Alert:
+    """An alert with its entry and its read."""
+    return schema.Alert(
+        id=value.id,
+        state=value.state.value,
+        support=value.support.value,
+        raised_at=rfc3339(value.raised_at_ns),
+        latency_ms=milliseconds(value.raised_at_ns - value.read.captured_at_ns),
+        rule=value.rule.value,
+        why=list(value.why),
+        entry=schema.Entry(
+            plate=value.entry.plate,
+            region=value.entry.region,
+            list=value.entry.list,
+            version=value.list_version,
+            reason=value.entry.reason,
+            severity=value.entry.severity,
+            notes=value.entry.notes,
+        ),
+        historical=value.historical,
+        acknowledged_by=value.acknowledged_by,
+        acknowledged_at=None if value.acknowledged_at_ns is None else rfc3339(value.acknowledged_at_ns),
+        read=read(value.read),
+    )
+
+
+def read(value: domain.Read) -> schema.Read:
+    """A plate read."""
+    return schema.Read(
+        id=value.id,
+        device=value.device,
+        agency=value.agency,
+        camera=value.camera,
+        role=value.role,
+        pair=value.pair,
+        lane=value.lane,
+        direction=value.direction,
+        face=value.face,
+        deployment=value.deployment,
+        track=value.track,
+        revision=value.revision,
+        final=value.final,
+        text=value.text,
+        slots=[list(slot) for slot in value.slots],
+        confidence=value.confidence,
+        regions=list(value.regions),
+        captured_at=rfc3339(value.captured_at_ns),
+        clock_error_ms=milliseconds(value.clock_error_ns),
+        received_at=rfc3339(value.received_at_ns),
+        latency_ms=milliseconds(value.received_at_ns - value.captured_at_ns),
+        frames=value.frames,
+        crop=value.crop_sha256.hex(),
+        crop_here=value.crop_here,
+        frame=value.frame_sha256.hex(),
+        frame_here=value.frame_here,
+    )
+
+
+def shot(value: domain.Shot) -> schema.Shot:
+    """A shot arrival."""
+    return schema.Shot(
+        id=value.id,
+        device=value.device,
+        agency=value.agency,
+        microphone=value.microphone,
+        captured_at=rfc3339(value.captured_at_ns),
+        error_ms=milliseconds(value.error_ns),
+        probability=value.probability,
+        classes=list(value.classes),
+        peak_dbfs=value.peak_dbfs,
+        rms_dbfs=value.rms_dbfs,
+        received_at=rfc3339(value.received_at_ns),
+        latency_ms=milliseconds(value.received_at_ns - value.captured_at_ns),
+    )
+
+
+def device(value: domain.Device) -> schema.Device:
+    """A device and its last health."""
+    return schema.Device(
+        id=value.id,
+        agency=value.agency,
+        status=value.status.value,
+        link=value.link.value,
+        last_heard_at=None if value.last_heard_at_ns is None else rfc3339(value.last_heard_at_ns),
+        health=None if value.health is None else dict(value.health),
+    )
+
+
+def picture(value: domain.PictureArrival) -> schema.Picture:
+    """A picture that has arrived."""
+    return schema.Picture(sha256=value.sha256.hex(), part=_PARTS[value.part], read=value.read_id)
+
+
+_PARTS: dict[Part, schema.PartName] = {
+    Part.CROP: "crop",
+    Part.FRAME: "frame",
+    Part.CLIP: "clip",
+}

@@ -1,0 +1,131 @@
+"""The composition root of the collector: the only module that knows every room, and joins them.
+
+One asyncio loop owns ingest, the matcher in force and the API. Whichever of them ends first, by an error or because the
+collector is asked to stop, ends the others in order: the batch in hand is committed and acknowledged, the broker is
+left, open streams are ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from collector import console
+from collector.alerts.raising import Raising
+from collector.alerts.rematching import rematch
+from collector.api.app import create_app
+from collector.api.server import serve
+from collector.config import CollectorConfig
+from collector.errors import ConfigurationError
+from collector.fleet import signing_key
+from collector.hotlists.live import LiveMatcher
+from collector.ingest.ingest import Ingest
+from collector.ingest.link import BrokerSettings
+from collector.ingest.picture_folder import PictureFolder
+from collector.store.database import Store
+from collector.store.users import Users
+from edge_wire.clock import Clock, SystemClock
+
+_SUBSCRIBE_S = 30.0
+log = structlog.get_logger(__name__)
+
+
+async def run(config: CollectorConfig, ready: Callable[[str], None], clock: Clock | None = None) -> None:
+    """Serve until cancelled.
+
+    Args:
+        config: where everything is.
+        ready: called once with the API's address, when requests are answered and every subscription stands (or has not
+            for half a minute: the API serves what is stored also without a broker).
+        clock: the machine's clocks.
+
+    Raises:
+        ConfigurationError: a file or address of the configuration cannot be used.
+        StoreError: the store cannot be opened.
+    """
+    clock = clock or SystemClock()
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = signing_key.load_or_make(config.signing_key)
+    store = await Store.open(config.url)
+    try:
+        await _run_on(store, key, config, ready, clock)
+    finally:
+        await store.close()
+
+
+async def _run_on(
+    store: Store,
+    key: ec.EllipticCurvePrivateKey,
+    config: CollectorConfig,
+    ready: Callable[[str], None],
+    clock: Clock,
+) -> None:
+    live = LiveMatcher(store)
+    pictures = PictureFolder(config.pictures)
+    broker = config.broker
+    ingest = Ingest(
+        store,
+        BrokerSettings(broker.host, broker.port, broker.ca, broker.certificate, broker.key),
+        key,
+        pictures,
+        clock,
+        lambda: Raising(live.matcher),
+        config.historical_after_s,
+    )
+
+    async def match_again() -> None:
+        for device in await rematch(store, Raising(live.matcher), clock.utc_ns):
+            await ingest.ask_for_missing(device)
+
+    # Nothing is taken from the broker before the hotlists are in force.
+    await live.load()
+    secure = config.http.certificate is not None
+    app = create_app(store, Users(store, clock), store.committed, pictures, _page(), clock, secure=secure)
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    tasks = {
+        ingest.start(),
+        asyncio.create_task(live.follow(match_again), name="hotlists"),
+        asyncio.create_task(
+            serve(
+                app,
+                config.http.host,
+                config.http.port,
+                tls_cert=config.http.certificate,
+                tls_key=config.http.key,
+                ready=address.set_result,
+            ),
+            name="api",
+        ),
+    }
+    try:
+        announcing = asyncio.create_task(_announce(ingest, address, ready), name="announcing")
+        tasks.add(announcing)
+        await asyncio.wait(tasks - {announcing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        live.stop()
+        await ingest.stop()
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _announce(ingest: Ingest, address: asyncio.Future[str], ready: Callable[[str], None]) -> None:
+    url = await address
+    if not await ingest.wait_until_subscribed(_SUBSCRIBE_S):
+        log.warning("the broker is not there yet; the API serves what is stored", waited_s=_SUBSCRIBE_S)
+    ready(url)
+
+
+def _page() -> Path | None:
+    try:
+        return console.assets()
+    except ConfigurationError as error:
+        log.warning("no operators' page", reason=str(error))
+        return None

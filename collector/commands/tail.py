@@ -1,0 +1,100 @@
+"""``collector tail``: reads, shots and alerts as they arrive, each with how long it took."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from collector.commands.sse import Stream
+from collector.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
+
+_SHOWN = ("alert", "read", "shot")
+_EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
+_EXAMPLES = """
+Examples:
+
+    NIGHTJAR_TOKEN=... collector tail
+
+    collector tail --json --url https://rtcc.example:8443 --token-file /etc/nightjar/tail.token --ca ca.pem
+"""
+
+
+def tail(
+    url: Annotated[str, typer.Option(help="the collector's address")] = "http://127.0.0.1:8443",
+    token_file: Annotated[
+        Path | None, typer.Option(help="file with a bearer token; otherwise it is taken from $NIGHTJAR_TOKEN")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="certificate authority (PEM) of a collector of your own")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="one JSON object a line: kind, and the object as the API has it")
+    ] = False,
+) -> None:
+    """Print reads, shots and alerts as they arrive, with their latency, until Ctrl-C."""
+    try:
+        stream = Stream(url, _token(token_file), ca=ca, told=lambda sentence: typer.echo(sentence, err=True))
+        for message in stream.messages():
+            if message.kind in _SHOWN:
+                line = (
+                    json.dumps({"kind": message.kind, **message.body}) if as_json else say(message.kind, message.body)
+                )
+                typer.echo(line)
+    except (AuthenticationError, PermissionDeniedError) as error:
+        typer.echo(f"{error}; make one with `collector user token NAME --label tail --days 30`", err=True)
+        raise typer.Exit(_EXIT_USAGE) from error
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(_EXIT_USAGE) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(_EXIT_INTERRUPTED) from interrupt
+
+
+tail.__doc__ = f"{tail.__doc__}{_EXAMPLES}"
+
+
+def say(kind: str, shown: Mapping[str, Any]) -> str:
+    """One line for people: when it was captured, what, where, and how long it took.
+
+    Args:
+        kind: ``alert``, ``read`` or ``shot``.
+        shown: the object as the API has it.
+    """
+    took = f"{shown['latency_ms']:.0f} ms"
+    if kind == "alert":
+        read, entry = shown["read"], shown["entry"]
+        what = f"ALERT {shown['id']} {read['text']} listed as {entry['plate']} ({entry['list']}: {entry['reason']})"
+        parts = [what, f"{read['device']}/{read['camera']}", shown["state"], f"{took} to the alert"]
+        if shown["historical"]:
+            parts.append("historical")
+        if shown["support"] != "raised":
+            parts.append(f"hit {shown['support']}")
+        at = read["captured_at"]
+    elif kind == "read":
+        what = f"read  {shown['text']} {shown['confidence']:.2f}"
+        parts = [what, f"{shown['device']}/{shown['camera']}", f"revision {shown['revision']}", took]
+        at = shown["captured_at"]
+    else:
+        what = f"shot  {shown['probability']:.2f}, peak {shown['peak_dbfs']:.0f} dBFS"
+        parts = [what, f"{shown['device']}/{shown['microphone']}", took]
+        at = shown["captured_at"]
+    # Hotlists and devices are not to move a technician's cursor about.
+    return "".join(c if c.isprintable() else "?" for c in f"{at}  {'  '.join(parts)}")
+
+
+def _token(token_file: Path | None) -> str:
+    if token_file is not None:
+        try:
+            token = token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"--token-file: {token_file} cannot be read: {error}") from error
+        where = f"--token-file: {token_file}"
+    else:
+        token, where = os.environ.get("NIGHTJAR_TOKEN", "").strip(), "$NIGHTJAR_TOKEN"
+    if not token.isalnum() or not token.isascii():
+        raise ConfigurationError(
+            f"{where}: holds no token; `collector user token NAME --label tail --days 30` makes one"
+        )
+    return token

@@ -1,0 +1,104 @@
+"""Enrols and revokes devices. An id is for ever: one that was revoked is never given again, nor its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from collector.domain import DeviceStatus
+from collector.errors import ConfigurationError, NotFoundError
+from collector.store import audit, devices, feed
+from collector.store.database import Store
+from collector.store.feed import FeedKind
+from edge_wire import cose
+from edge_wire.errors import TopicError
+from edge_wire.topics import check_name
+
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+
+
+def load_public_key(path: Path) -> ec.EllipticCurvePublicKey:
+    """Read a device's public key: PEM, a public key or a certificate, P-256.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds something else.
+    """
+    expected = "expected a P-256 public key or certificate in PEM"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"--public-key {path}: {error.strerror or error}") from error
+    if b"PRIVATE KEY" in content:
+        raise ConfigurationError(f"--public-key {path}: this is a private key, which stays on its device; {expected}")
+    try:
+        key = (
+            x509.load_pem_x509_certificate(content).public_key()
+            if _CERTIFICATE in content
+            else serialization.load_pem_public_key(content)
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"--public-key {path}: {error}; {expected}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigurationError(f"--public-key {path}: got {type(key).__name__}, {expected}")
+    return key
+
+
+async def add_device(
+    store: Store, device: str, agency: str, key: ec.EllipticCurvePublicKey, *, who: str, at_ns: int
+) -> None:
+    """Enrol a device.
+
+    Args:
+        store: where to.
+        device: its id, for ever.
+        agency: whose it is.
+        key: vouches for its epochs.
+        who: who does it, for the audit log.
+        at_ns: UTC.
+
+    Raises:
+        ConfigurationError: a name that cannot stand in a topic, an id that is or was in use, another device's key.
+        StoreError: nothing was changed.
+    """
+    try:
+        check_name(device, "device")
+        check_name(agency, "--agency")
+    except TopicError as error:
+        raise ConfigurationError(str(error)) from error
+    kid = cose.key_id(key)
+    async with store.write() as tx:
+        status = await devices.status_of(tx, device)
+        if status is DeviceStatus.ENROLLED:
+            raise ConfigurationError(f"device {device}: is enrolled already; nothing was changed")
+        if status is DeviceStatus.REVOKED:
+            raise ConfigurationError(f"device {device}: was revoked, and an id is never used again; choose another")
+        owner = await devices.owner_of(tx, kid)
+        if owner is not None:
+            raise ConfigurationError(
+                f"--public-key: is that of device {owner}; each device makes its own, or nobody can tell them apart"
+            )
+        await devices.add(tx, device=device, agency=agency, kid=kid, spki=cose.spki(key), at_ns=at_ns)
+        detail = {"agency": agency, "kid": kid.hex()}
+        await audit.record(tx, who=who, action="device.add", subject=device, detail=detail, at_ns=at_ns)
+        await feed.append(tx, FeedKind.DEVICE, device)
+
+
+async def remove_device(store: Store, device: str, *, who: str, at_ns: int) -> None:
+    """Revoke a device: what it sends from now on goes to the dead letters. Again changes nothing.
+
+    Raises:
+        NotFoundError: there is no such device.
+        StoreError: nothing was changed.
+    """
+    async with store.write() as tx:
+        status = await devices.status_of(tx, device)
+        if status is None:
+            raise NotFoundError(f"device {device}: there is no such device; `collector device list` names them")
+        if status is DeviceStatus.REVOKED:
+            return
+        await devices.revoke(tx, device)
+        await audit.record(tx, who=who, action="device.remove", subject=device, detail={}, at_ns=at_ns)
+        await feed.append(tx, FeedKind.DEVICE, device)

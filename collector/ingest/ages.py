@@ -1,0 +1,60 @@
+"""How old a detection is, without believing the device's wall clock.
+
+A device's boot clock does not jump. What it says live (health, the birth of a connection) shows how far its boot clock
+stands from ours, so the age of everything captured in that boot follows from two boot clocks alone: a device whose
+wall clock is an hour slow does not turn live hits into historical ones, nor one an hour fast send anybody after a
+backlog. Without a live word from that boot the claimed time counts, as far as the device itself vouches for it.
+
+In memory only: the next health after a restart brings it back. Owned by the ingest task.
+"""
+
+from __future__ import annotations
+
+from collector.domain import Age
+from edge_wire.clock import UNSYNCHRONISED_ERROR_NS
+
+# Quartz is good to 100 ppm: an earlier, closer pair loses its advantage at that rate.
+_DRIFT = 1e-4
+_UNKNOWN = Age(False, "Age unknown: the device's clock cannot be trusted and nothing live has come from that boot.")
+
+
+class BootClocks:
+    """How far each device's boot clock stands from ours, by device and boot."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[tuple[str, bytes], tuple[int, int]] = {}
+
+    def heard(self, device: str, boot_id: bytes, device_boot_ns: int, our_boot_ns: int) -> None:
+        """Take one live message in: made at ``device_boot_ns``, received at ``our_boot_ns``.
+
+        The smaller of two offsets is the nearer to the truth: delay only adds.
+        """
+        offset_ns = our_boot_ns - device_boot_ns
+        held = self._offsets.get((device, boot_id))
+        if held is not None and held[0] + (our_boot_ns - held[1]) * _DRIFT < offset_ns:
+            return
+        self._offsets[device, boot_id] = (offset_ns, our_boot_ns)
+
+    def age_ns(self, device: str, boot_id: bytes, captured_boot_ns: int, our_boot_ns: int) -> int | None:
+        """Return how long before ``our_boot_ns`` something was captured; None for a boot not heard live."""
+        held = self._offsets.get((device, boot_id))
+        return None if held is None else our_boot_ns - held[0] - captured_boot_ns
+
+
+def judge_age(
+    age_ns: int | None, *, captured_at_ns: int, clock_error_ns: int, received_at_ns: int, historical_after_ns: int
+) -> Age:
+    """Return whether a detection is historical.
+
+    Args:
+        age_ns: by the boot clocks, None where they do not tell.
+        captured_at_ns: UTC as the device claims it.
+        clock_error_ns: how far the device says that this may be off.
+        received_at_ns: UTC here.
+        historical_after_ns: older than this is historical.
+    """
+    if age_ns is not None:
+        return Age(age_ns > historical_after_ns)
+    if clock_error_ns >= min(UNSYNCHRONISED_ERROR_NS, historical_after_ns):
+        return _UNKNOWN
+    return Age(received_at_ns - captured_at_ns > historical_after_ns)

@@ -1,0 +1,110 @@
+"""What the collector says to devices: signed, and meant for one connection of one device.
+
+Owned by the ingest task. Nothing is kept for resending: an ack that is lost is asked for again by the row that it was
+for, and pictures are asked for again when the device's connection changes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from collector.ingest.intake import Answer
+from collector.ingest.verdicts import Refused
+from edge_wire import codec, cose
+from edge_wire.messages import Ack, Command, DownBody, DownHeader, Part, Stream, Verdict, Wanted
+from edge_wire.messages import Refused as RefusedBody
+from edge_wire.packing import ranges_of
+from edge_wire.topics import Channel, Topic
+
+_COMMAND_ID_BITS = 53
+
+
+class Publisher(Protocol):
+    """The way to the broker."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send, if there is a connection; what cannot be sent is counted and dropped."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a device listens now: its agency as it calls it, and the connection that it takes messages for."""
+
+    agency: str
+    device: str
+    epoch: int
+    connection: int
+
+
+class Downlink:
+    """Signs and sends.
+
+    Args:
+        publisher: the way to the broker.
+        key: the collector's key, which devices pin.
+        store_id: which store acks speak of.
+        utc_ns: our wall clock.
+    """
+
+    def __init__(
+        self, publisher: Publisher, key: ec.EllipticCurvePrivateKey, store_id: bytes, utc_ns: Callable[[], int]
+    ) -> None:
+        self._publisher = publisher
+        self._key = key
+        self._store_id = store_id
+        self._utc_ns = utc_ns
+
+    def ack(self, answers: Iterable[Answer]) -> int:
+        """Send acks for what is committed, as few messages as there are (connection, epoch, stream, verdict).
+
+        Returns:
+            How many answers could not be addressed, because their publish did not say over which connection it came.
+        """
+        unaddressed = 0
+        grouped: defaultdict[tuple[Address, int, int, Verdict], list[int]] = defaultdict(list)
+        for one in answers:
+            connection = one.received.connection
+            if connection is None:
+                unaddressed += 1
+                continue
+            address = Address(one.topic.agency, one.topic.device, *connection)
+            grouped[address, one.identity.epoch, one.identity.stream, one.verdict].append(one.identity.sequence)
+        for (address, epoch, stream, verdict), sequences in grouped.items():
+            ranges = ranges_of(sequences)
+            self._send(address, Channel.ACK, Ack(epoch, Stream(stream), ranges, verdict, self._store_id))
+        return unaddressed
+
+    def refuse(self, refused: Iterable[Refused]) -> int:
+        """Tell devices which bytes could not be verified; returns how many could not be addressed."""
+        unaddressed = 0
+        for one in refused:
+            connection = one.received.connection
+            if one.topic is None or connection is None:
+                unaddressed += 1
+                continue
+            address = Address(one.topic.agency, one.topic.device, *connection)
+            self._send(address, Channel.ACK, RefusedBody(one.digest, one.reason))
+        return unaddressed
+
+    def ask_for(self, address: Address, epoch: int, track: int, wanted: Iterable[tuple[Part, bytes]]) -> None:
+        """Ask a device for files of one of its reads, the first things first."""
+        body = Command(
+            id=secrets.randbits(_COMMAND_ID_BITS),
+            name="send_media",
+            of_epoch=epoch,
+            track=track,
+            wanted=tuple(Wanted(part, sha256) for part, sha256 in wanted),
+        )
+        self._send(address, Channel.COMMAND, body)
+
+    def _send(self, address: Address, channel: Channel, body: DownBody) -> None:
+        header = DownHeader(address.epoch, address.connection, address.device, self._utc_ns())
+        envelope = cose.sign(codec.encode(header, body), self._key, cose.external_aad(address.device, channel))
+        self._publisher.publish(str(Topic(address.agency, address.device, channel)), envelope)

@@ -1,0 +1,105 @@
+"""The ingest room as ``app.py`` sees it: given a store and a broker, it runs until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from collector.ingest.downlink import Downlink
+from collector.ingest.inbox import Inbox
+from collector.ingest.intake import Intake
+from collector.ingest.link import BrokerLink, BrokerSettings
+from collector.ingest.media import MediaIntake
+from collector.ingest.picture_folder import PictureFolder
+from collector.ingest.pipeline import Pipeline
+from collector.ports import Raiser
+from collector.store.database import Store
+from edge_wire.clock import Clock
+
+_MOST = 500
+# Bounds what one transaction writes to files, and so how long it holds the store.
+_MOST_BYTES = 1 << 20
+_STOP_S = 5.0
+
+
+class Ingest:
+    """Takes what devices send, for as long as it runs.
+
+    A batch is whatever came while the one before was committed, up to 500 messages or 1 MiB: an idle collector answers
+    each message at once, a busy one shares its commits.
+
+    Args:
+        store: where to.
+        broker: where from.
+        key: signs acks and commands; devices pin it.
+        pictures: where files go.
+        clock: the machine's clocks.
+        raising: gives the ``Raiser`` of the hotlists in force.
+        historical_after_s: a read older than this when it arrives is historical.
+
+    Raises:
+        ConfigurationError: a certificate or key for the broker cannot be read.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        broker: BrokerSettings,
+        key: ec.EllipticCurvePrivateKey,
+        pictures: PictureFolder,
+        clock: Clock,
+        raising: Callable[[], Raiser],
+        historical_after_s: int = 120,
+    ) -> None:
+        self._inbox = Inbox(asyncio.get_running_loop())
+        self._link = BrokerLink(broker, self._inbox, clock)
+        self._pipeline = Pipeline(
+            store,
+            Intake(store, MediaIntake(pictures), raising, clock.utc_ns, historical_after_s),
+            Downlink(self._link, key, store.store_id, clock.utc_ns),
+            self._link,
+            clock.utc_ns,
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is connected."""
+        return self._link.connected
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What came of the publishes so far, by a short stable word."""
+        return {**self._pipeline.counts, "not_sent": self._link.dropped}
+
+    def start(self) -> asyncio.Task[None]:
+        """Connect, and go on trying; returns the task, which ends only by ``stop`` or with what went wrong."""
+        self._link.open()
+        self._task = asyncio.create_task(self._run(), name="ingest")
+        return self._task
+
+    async def wait_until_subscribed(self, timeout_s: float) -> bool:
+        """Wait until the broker has taken every subscription; whether it has."""
+        return await asyncio.to_thread(self._link.wait_until_subscribed, timeout_s)
+
+    async def ask_for_missing(self, device: str) -> None:
+        """Ask a device for the pictures of its alerts, when an alert was raised elsewhere than in ingest."""
+        await self._pipeline.ask_for_missing(device)
+
+    async def stop(self) -> None:
+        """Finish the batch in hand and disconnect; what was not confirmed comes again at the next start."""
+        self._inbox.close()
+        if self._task is not None:
+            done, _ = await asyncio.wait([self._task], timeout=_STOP_S)
+            if not done:
+                # It waits for a store that cannot be reached.
+                self._task.cancel()
+                await asyncio.wait([self._task])
+        await asyncio.to_thread(self._link.close)
+        self._pipeline.close()
+
+    async def _run(self) -> None:
+        while batch := await self._inbox.take(_MOST, _MOST_BYTES):
+            await self._pipeline.settle(batch)

@@ -1,0 +1,218 @@
+"""The one place where the collector touches MQTT: paho's network thread on one side, the ingest task on the other.
+
+The session is fixed and lasts (client id, clean start false): what comes while the collector is away waits at the
+broker, though nothing depends on it. A publish is confirmed to the broker only when ``confirm`` is called, after the
+commit; one that was delivered over an earlier connection is not, since the broker has given it another number by now
+and will deliver it again. While the inbox is full the network thread waits, and the broker keeps the rest.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from collector.errors import ConfigurationError
+from collector.ingest.inbox import Inbox
+from collector.ingest.received import Received
+from edge_wire.clock import Clock
+from edge_wire.topics import Channel, subscription
+
+_log = structlog.get_logger(__name__)
+
+_KEEPALIVE_S = 60
+_SESSION_EXPIRY_S = 14 * 86_400
+_RECEIVE_MAXIMUM = 1_000
+_MAX_QUEUED = 10_000
+_RECONNECT_S = (1, 30)
+_SEQUENCED = (Channel.DETECTION, Channel.MEDIA, Channel.REPORT)
+_QOS = {**dict.fromkeys(_SEQUENCED, 1), Channel.PRESENCE: 1, Channel.HEALTH: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """How to reach the broker.
+
+    Attributes:
+        host: as its certificate has it.
+        port: TCP port; TLS always.
+        ca: PEM of the authority that signed the broker's certificate.
+        certificate: our certificate, PEM.
+        key: its private key, PEM.
+        client_id: fixed; the broker must know us again. Brokers that take it from the certificate ignore it.
+    """
+
+    host: str
+    port: int
+    ca: Path
+    certificate: Path
+    key: Path
+    client_id: str = "nightjar.collector"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    connection: int
+    number: int
+    qos: int
+
+
+class BrokerLink:
+    """A connection to the broker that is made again for as long as it is open.
+
+    ``open`` and ``close`` block for as long as the network does: call them from a thread. ``publish`` and ``confirm``
+    come from any thread.
+
+    Args:
+        settings: how to reach the broker.
+        inbox: where publishes go.
+        clock: for when they came.
+
+    Raises:
+        ConfigurationError: a certificate or key cannot be read.
+    """
+
+    def __init__(self, settings: BrokerSettings, inbox: Inbox, clock: Clock) -> None:
+        self._settings = settings
+        self._inbox = inbox
+        self._clock = clock
+        self._connection = 0
+        self._connected = threading.Event()
+        self._subscribed = threading.Event()
+        self._dropped = 0
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=settings.client_id, protocol=paho.MQTTv5, manual_ack=True
+        )
+        client.tls_set_context(_tls(settings))
+        client.reconnect_delay_set(*_RECONNECT_S)
+        client.max_inflight_messages_set(_RECEIVE_MAXIMUM)
+        client.max_queued_messages_set(_MAX_QUEUED)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_socket_open = _without_delay
+        self._client = client
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connected.is_set()
+
+    @property
+    def dropped(self) -> int:
+        """How many messages to devices could not be sent."""
+        return self._dropped
+
+    def open(self) -> None:
+        """Begin to connect, and go on trying until ``close``."""
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        properties.ReceiveMaximum = _RECEIVE_MAXIMUM
+        self._client.connect_async(
+            self._settings.host,
+            self._settings.port,
+            keepalive=_KEEPALIVE_S,
+            clean_start=False,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def wait_until_subscribed(self, timeout_s: float) -> bool:
+        """Wait until the broker has taken every subscription; whether it has, within ``timeout_s``."""
+        return self._subscribed.wait(timeout_s)
+
+    def close(self) -> None:
+        """Disconnect; the session stays at the broker. The inbox must be closed before."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1, if there is a connection; what cannot be sent is counted and dropped."""
+        if not self._connected.is_set():
+            self._dropped += 1
+            return
+        if self._client.publish(topic, payload, qos=1).rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._dropped += 1
+
+    def confirm(self, batch: Iterable[Received]) -> None:
+        """Tell the broker that these need not come again."""
+        for one in batch:
+            ticket = one.ticket
+            if isinstance(ticket, _Ticket) and ticket.connection == self._connection and ticket.qos:
+                self._client.ack(ticket.number, ticket.qos)
+
+    def _on_connect(
+        self, client: paho.Client, _userdata: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        where = f"{self._settings.host}:{self._settings.port}"
+        if reason.is_failure:
+            _log.error("broker_refused", broker=where, reason=str(reason))
+            return
+        self._connection += 1
+        self._connected.set()
+        _log.info("broker_connected", broker=where)
+        client.subscribe([(subscription(channel), SubscribeOptions(qos=qos)) for channel, qos in _QOS.items()])
+
+    def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
+        _log.warning("broker_unreachable", broker=f"{self._settings.host}:{self._settings.port}")
+
+    def _on_subscribe(
+        self, _client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        refused = [str(channel) for channel, reason in zip(_QOS, reasons, strict=False) if reason.is_failure]
+        if refused:
+            _log.error("broker_refused_subscriptions", channels=refused, fix="give the collector its role (ACL)")
+            return
+        self._subscribed.set()
+
+    def _on_disconnect(
+        self, _client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any
+    ) -> None:
+        self._connected.clear()
+        self._subscribed.clear()
+        _log.warning("broker_disconnected", reason=str(reason))
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        correlation = getattr(message.properties, "CorrelationData", None)
+        self._inbox.put(
+            Received(
+                topic=message.topic,
+                payload=bytes(message.payload),
+                correlation=None if correlation is None else bytes(correlation),
+                retained=message.retain,
+                received_at_ns=self._clock.utc_ns(),
+                received_boot_ns=self._clock.boot_ns(),
+                ticket=_Ticket(self._connection, message.mid, message.qos),
+            )
+        )
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(settings.ca))
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"broker: {error}; got ca {settings.ca}, certificate {settings.certificate}, key {settings.key}, "
+            "expected readable PEM files that belong together"
+        ) from error
+    return context
+
+
+def _without_delay(_client: paho.Client, _userdata: Any, opened: Any) -> None:
+    # Small messages wait for each other otherwise: 8 k/s and 82 ms at p99 instead of 12 k/s and 6.5 ms.
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,35 @@
+"""Which devices there are and the keys that vouch for them. Rows are never removed, so an id is never reused."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.domain import DeviceStatus
+from collector.store import tables
+
+
+async def status_of(tx: AsyncConnection, device: str) -> DeviceStatus | None:
+    """Return whether a device's messages are taken, None for one that never existed."""
+    table = tables.device
+    status = (await tx.execute(select(table.c.status).where(table.c.id == device))).scalar_one_or_none()
+    return None if status is None else DeviceStatus(status)
+
+
+async def owner_of(tx: AsyncConnection, kid: bytes) -> str | None:
+    """Return whose device key ``kid`` is."""
+    table = tables.device_key
+    return (await tx.execute(select(table.c.device).where(table.c.kid == kid))).scalars().first()
+
+
+async def add(tx: AsyncConnection, *, device: str, agency: str, kid: bytes, spki: bytes, at_ns: int) -> None:
+    """Enrol a device with its first key."""
+    status = str(DeviceStatus.ENROLLED)
+    await tx.execute(insert(tables.device).values(id=device, agency=agency, status=status, added_at_ns=at_ns))
+    await tx.execute(insert(tables.device_key).values(device=device, kid=kid, spki=spki, added_at_ns=at_ns))
+
+
+async def revoke(tx: AsyncConnection, device: str) -> None:
+    """From now on nothing of this device is taken."""
+    table = tables.device
+    await tx.execute(update(table).where(table.c.id == device).values(status=str(DeviceStatus.REVOKED)))

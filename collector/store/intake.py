@@ -1,0 +1,211 @@
+"""What every message of a device leaves behind: its identity, its bytes, or its dead letter.
+
+Every function works within the caller's transaction, on many rows at once. The caller gives rows in identity order:
+two collectors that insert the same rows in different orders would wait for each other for ever.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.domain import DeviceStatus, Identity
+from collector.store import tables
+from edge_wire.messages import Verdict
+
+# SQLite allows 32,766 variables a statement; this stays far below, whatever else a statement carries.
+CHUNK = 1_000
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An identity that the store has: the digest that it stands for and what became of it."""
+
+    digest: bytes
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStanding:
+    """What the transaction needs to know of a device."""
+
+    agency: str
+    status: DeviceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One verified message to keep.
+
+    Attributes:
+        identity: which.
+        kind: its number in ``edge_wire.messages.KINDS``.
+        envelope: the bytes as received.
+        received_at_ns: UTC when it came.
+    """
+
+    identity: Identity
+    kind: int
+    envelope: bytes
+    received_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message that nobody can use.
+
+    Attributes:
+        digest: SHA-256 of its bytes; the same bytes again only count.
+        topic: where it was published.
+        device: as the topic names it.
+        reason: short stable word.
+        detail: where, what was got, what was expected.
+        envelope: the bytes as received.
+        received_at_ns: UTC when it came.
+    """
+
+    digest: bytes
+    topic: str
+    device: str | None
+    reason: str
+    detail: str
+    envelope: bytes
+    received_at_ns: int
+
+
+async def device_standings(tx: AsyncConnection, devices: Iterable[str]) -> dict[str, DeviceStanding]:
+    """Return how those of ``devices`` stand that the fleet knows."""
+    device = tables.device
+    rows = await tx.execute(select(device).where(device.c.id.in_(sorted(set(devices)))))
+    return {row.id: DeviceStanding(row.agency, DeviceStatus(row.status)) for row in rows}
+
+
+async def signing_keys(
+    tx: AsyncConnection, signers: Iterable[tuple[str, bytes]]
+) -> dict[tuple[str, bytes], tuple[bytes, int | None]]:
+    """Return the SubjectPublicKeyInfo of known keys, by device and key id, with the epoch that it signs, if one."""
+    wanted = set(signers)
+    kids = sorted({kid for _, kid in wanted})
+    found: dict[tuple[str, bytes], tuple[bytes, int | None]] = {}
+    for some in _chunks(kids):
+        for row in await tx.execute(select(tables.epoch).where(tables.epoch.c.kid.in_(some))):
+            found[row.device, row.kid] = (row.spki, row.epoch)
+        for row in await tx.execute(select(tables.device_key).where(tables.device_key.c.kid.in_(some))):
+            found[row.device, row.kid] = (row.spki, None)
+    return {signer: key for signer, key in found.items() if signer in wanted}
+
+
+async def known_identities(tx: AsyncConnection, identities: Iterable[Identity]) -> dict[Identity, Known]:
+    """Return those of ``identities`` that the store has."""
+    table = tables.identity
+    found = {}
+    for (device, epoch, stream), sequences in _by_stream(identities):
+        rows = await tx.execute(
+            select(table.c.sequence, table.c.digest, table.c.verdict).where(
+                table.c.device == device,
+                table.c.epoch == epoch,
+                table.c.stream == stream,
+                table.c.sequence.in_(sequences),
+            )
+        )
+        for row in rows:
+            found[Identity(device, epoch, stream, row.sequence)] = Known(row.digest, Verdict(row.verdict))
+    return found
+
+
+async def keep_identities(tx: AsyncConnection, rows: Sequence[tuple[Identity, Known]]) -> None:
+    """Take identities for good."""
+    if rows:
+        await tx.execute(
+            insert(tables.identity),
+            [{**_columns(one), "digest": known.digest, "verdict": int(known.verdict)} for one, known in rows],
+        )
+
+
+async def keep_messages(tx: AsyncConnection, rows: Sequence[Kept]) -> list[int]:
+    """Keep the bytes as received; return the row ids in the order of ``rows``."""
+    if not rows:
+        return []
+    values = [
+        {
+            **_columns(row.identity),
+            "kind": row.kind,
+            "envelope": row.envelope,
+            "received_at_ns": row.received_at_ns,
+        }
+        for row in rows
+    ]
+    table = tables.message
+    await tx.execute(insert(table), values)
+    # Asked for afterwards: with RETURNING in the order of the rows, SQLite would be given one row at a time.
+    ids: dict[Identity, int] = {}
+    for (device, epoch, stream), sequences in _by_stream(row.identity for row in rows):
+        found = await tx.execute(
+            select(table.c.sequence, table.c.id).where(
+                table.c.device == device,
+                table.c.epoch == epoch,
+                table.c.stream == stream,
+                table.c.sequence.in_(sequences),
+            )
+        )
+        ids.update((Identity(device, epoch, stream, row.sequence), row.id) for row in found)
+    return [ids[row.identity] for row in rows]
+
+
+async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
+    """Keep dead letters, one row for the same bytes however often they come."""
+    table = tables.dead_letter
+    by_digest: defaultdict[bytes, list[Letter]] = defaultdict(list)
+    for letter in letters:
+        by_digest[letter.digest].append(letter)
+    for some in _chunks(sorted(by_digest)):
+        here = set((await tx.execute(select(table.c.digest).where(table.c.digest.in_(some)))).scalars())
+        again = [{"b_digest": d, "b_times": len(by_digest[d]), "b_at": by_digest[d][-1].received_at_ns} for d in here]
+        if again:
+            await tx.execute(
+                update(table)
+                .where(table.c.digest == bindparam("b_digest"))
+                .values(times=table.c.times + bindparam("b_times"), last_at_ns=bindparam("b_at")),
+                again,
+            )
+        fresh = [
+            {
+                "digest": digest,
+                "topic": by_digest[digest][0].topic,
+                "device": by_digest[digest][0].device,
+                "reason": by_digest[digest][0].reason,
+                "detail": by_digest[digest][0].detail,
+                "envelope": by_digest[digest][0].envelope,
+                "times": len(by_digest[digest]),
+                "first_at_ns": by_digest[digest][0].received_at_ns,
+                "last_at_ns": by_digest[digest][-1].received_at_ns,
+            }
+            for digest in some
+            if digest not in here
+        ]
+        if fresh:
+            await tx.execute(insert(table), fresh)
+
+
+def _by_stream(identities: Iterable[Identity]) -> Iterator[tuple[tuple[str, int, int], Sequence[int]]]:
+    """Yield sequences by device, epoch and stream, as many at a time as one statement takes."""
+    by_stream: defaultdict[tuple[str, int, int], list[int]] = defaultdict(list)
+    for one in identities:
+        by_stream[one.device, one.epoch, one.stream].append(one.sequence)
+    for stream, sequences in by_stream.items():
+        for some in _chunks(sequences):
+            yield stream, some
+
+
+def _columns(one: Identity) -> dict[str, str | int]:
+    return {"device": one.device, "epoch": one.epoch, "stream": one.stream, "sequence": one.sequence}
+
+
+def _chunks(items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:
+    return (items[at : at + CHUNK] for at in range(0, len(items), CHUNK))

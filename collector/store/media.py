@@ -1,0 +1,131 @@
+"""Files that belong to reads and shots: which are here, which are on their way, which will not come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Exists, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.store import tables
+from edge_wire.messages import Media, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Files of an alert's read that have not come.
+
+    Attributes:
+        device: who has them.
+        epoch: of the read.
+        track: of the read.
+        wanted: part and hash of each, the first things first.
+    """
+
+    device: str
+    epoch: int
+    track: int
+    wanted: tuple[tuple[Part, bytes], ...]
+
+
+async def is_complete(tx: AsyncConnection, device: str, sha256: bytes) -> bool:
+    """Whether the device's file is here."""
+    file = tables.media_file
+    query = select(exists().where(file.c.device == device, file.c.sha256 == sha256, file.c.complete))
+    return bool((await tx.execute(query)).scalar())
+
+
+async def note_file(tx: AsyncConnection, device: str, body: Media, *, complete: bool) -> None:
+    """Note a file of a device: on its way, complete, or (total 0) no longer held."""
+    file = tables.media_file
+    where = (file.c.device == device, file.c.sha256 == body.sha256)
+    here = (await tx.execute(select(exists().where(*where)))).scalar()
+    if here:
+        await tx.execute(update(file).where(*where).values(total_bytes=body.total, complete=complete))
+        return
+    await tx.execute(
+        insert(file).values(
+            sha256=body.sha256,
+            device=device,
+            part=int(body.part),
+            epoch=body.of_epoch,
+            track=body.track,
+            sequence=body.sequence,
+            total_bytes=body.total,
+            complete=complete,
+        )
+    )
+
+
+async def keep_piece(tx: AsyncConnection, device: str, body: Media) -> int:
+    """Keep one piece of a file; return how many bytes of the file are here now."""
+    piece = tables.media_piece
+    where = (piece.c.device == device, piece.c.sha256 == body.sha256)
+    if not (await tx.execute(select(exists().where(*where, piece.c.offset == body.offset)))).scalar():
+        await tx.execute(
+            insert(piece).values(device=device, sha256=body.sha256, offset=body.offset, content=body.content)
+        )
+    return int((await tx.execute(select(func.sum(func.length(piece.c.content))).where(*where))).scalar_one())
+
+
+async def pieces(tx: AsyncConnection, device: str, sha256: bytes) -> list[tuple[int, bytes]]:
+    """Return the pieces of a file that are here: offset and bytes, ascending."""
+    piece = tables.media_piece
+    rows = await tx.execute(
+        select(piece.c.offset, piece.c.content)
+        .where(piece.c.device == device, piece.c.sha256 == sha256)
+        .order_by(piece.c.offset)
+    )
+    return [(row.offset, row.content) for row in rows]
+
+
+async def drop_pieces(tx: AsyncConnection, device: str, sha256: bytes) -> None:
+    """Forget the pieces of a file, because it is complete or because they do not make it."""
+    piece = tables.media_piece
+    await tx.execute(delete(piece).where(piece.c.device == device, piece.c.sha256 == sha256))
+
+
+async def missing_of_alerts(
+    tx: AsyncConnection, *, device: str, raised_after_ns: int, limit: int = 200
+) -> Sequence[Missing]:
+    """Return what has not come of the pictures of a device's recent alerts, newest alert first.
+
+    Files that the device said it no longer holds are left out.
+    """
+    alert, read, file = tables.alert, tables.read, tables.media_file
+
+    def settled(sha256: ColumnElement[bytes]) -> Exists:
+        return exists().where(
+            and_(
+                file.c.device == read.c.device,
+                file.c.sha256 == sha256,
+                or_(file.c.complete, file.c.total_bytes == 0),
+            )
+        )
+
+    rows = await tx.execute(
+        select(
+            read.c.epoch,
+            read.c.track,
+            read.c.crop_sha256,
+            read.c.frame_sha256,
+            settled(read.c.crop_sha256).label("crop_settled"),
+            settled(read.c.frame_sha256).label("frame_settled"),
+        )
+        .join(alert, alert.c.read_id == read.c.id)
+        .where(read.c.device == device, alert.c.raised_at_ns >= raised_after_ns)
+        .group_by(read.c.id)
+        .order_by(func.max(alert.c.id).desc())
+        .limit(limit)
+    )
+    found = []
+    for row in rows:
+        wanted = []
+        if not row.crop_settled:
+            wanted.append((Part.CROP, row.crop_sha256))
+        if not row.frame_settled:
+            wanted.append((Part.FRAME, row.frame_sha256))
+        if wanted:
+            found.append(Missing(device, row.epoch, row.track, tuple(wanted)))
+    return found

@@ -1,0 +1,357 @@
+"""The tables, as they are after the last migration.
+
+Times are integer nanoseconds, UTC unless the name says otherwise; digests and ids from devices are raw bytes. What a
+device sent is kept as received in ``message``; every other table about detections could be made again from it.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only counts up a column of exactly the type INTEGER.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+store = Table(
+    "store",
+    metadata,
+    # Changes when the store goes back in time (a restore), so that devices offer again what they still hold.
+    Column("store_id", LargeBinary(16), primary_key=True),
+    Column("created_at_ns", BigInteger, nullable=False),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("status", String(16), nullable=False),  # enrolled | revoked
+    Column("added_at_ns", BigInteger, nullable=False),
+)
+
+device_key = Table(
+    "device_key",
+    metadata,
+    # Kept for ever: a superseded key still vouches for the epochs that it opened.
+    Column("device", ForeignKey("device.id"), primary_key=True),
+    Column("kid", LargeBinary(8), primary_key=True),
+    Column("spki", LargeBinary, nullable=False),
+    Column("added_at_ns", BigInteger, nullable=False),
+)
+
+epoch = Table(
+    "epoch",
+    metadata,
+    Column("device", ForeignKey("device.id"), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("kid", LargeBinary(8), nullable=False),
+    Column("spki", LargeBinary, nullable=False),
+    Column("boot_id", LargeBinary(16), nullable=False),
+    Column("boot_ns", BigInteger, nullable=False),
+    Column("utc_ns", BigInteger, nullable=False),
+    Column("previous", BigInteger),
+    Column("previous_last", JSON, nullable=False),
+    Column("corrupt", Boolean, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),
+    # Another epoch names the same predecessor: a cloned card or a restored backup.
+    Column("cloned_or_restored", Boolean, nullable=False, default=False),
+    Index("ix_epoch_device_previous", "device", "previous"),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    # Outlives retention, so that a replay does not bring purged detections back.
+    Column("device", String(40), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("stream", Integer, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("verdict", Integer, nullable=False),  # edge_wire.messages.Verdict
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("device", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("stream", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),
+    UniqueConstraint("device", "epoch", "stream", "sequence"),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("topic", String, nullable=False),
+    Column("device", String(40)),
+    Column("reason", String(40), nullable=False),
+    Column("detail", String, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("first_at_ns", BigInteger, nullable=False),
+    Column("last_at_ns", BigInteger, nullable=False),
+)
+
+read = Table(
+    "read",
+    metadata,
+    # One row a track, as its latest revision has it.
+    Column("id", _Serial, primary_key=True),
+    Column("device", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("track", BigInteger, nullable=False),
+    Column("agency", String(40), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("text", String(24), nullable=False),
+    Column("slots", JSON, nullable=False),
+    Column("regions", JSON, nullable=False),
+    Column("calibration", String(64), nullable=False),
+    Column("camera", String(64), nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("pair", String(64)),
+    Column("lane", Integer),
+    Column("direction", String(64)),
+    Column("face", String(64)),
+    Column("deployment", String(64), nullable=False),
+    Column("box", JSON, nullable=False),
+    Column("detection_score", Float, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("crop_sha256", LargeBinary(32), nullable=False),
+    Column("frame_sha256", LargeBinary(32), nullable=False),
+    Column("captured_at_ns", BigInteger, nullable=False),
+    Column("captured_boot_ns", BigInteger, nullable=False),
+    Column("clock_error_ns", BigInteger, nullable=False),
+    Column("first_readable_ns", BigInteger, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),  # of the first revision
+    # The hotlist generation that it was matched against.
+    Column("matched_version", BigInteger, nullable=False),
+    UniqueConstraint("device", "epoch", "track"),
+    Index("ix_read_text_captured_at_ns", "text", "captured_at_ns"),
+    Index("ix_read_captured_at_ns", "captured_at_ns"),
+    # Ids that people see are never given twice, not even after retention took the highest.
+    sqlite_autoincrement=True,
+)
+
+match_pending = Table(
+    "match_pending",
+    metadata,
+    # Reads that committed after a newer hotlist than the one they were matched against: to be matched again.
+    Column("read_id", ForeignKey("read.id"), primary_key=True),
+    # Its age as judged when it came, for the alert that may follow.
+    Column("historical", Boolean, nullable=False),
+    Column("age_note", String),
+)
+
+read_revision = Table(
+    "read_revision",
+    metadata,
+    Column("read_id", ForeignKey("read.id"), primary_key=True),
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("text", String(24), nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),
+)
+
+shot = Table(
+    "shot",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("device", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("agency", String(40), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("microphone", String(64), nullable=False),
+    Column("deployment", String(64), nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("peak_cdbfs", Integer, nullable=False),
+    Column("rms_cdbfs", Integer, nullable=False),
+    Column("clipped", Boolean, nullable=False),
+    Column("clip_sha256", LargeBinary(32)),
+    Column("captured_at_ns", BigInteger, nullable=False),
+    Column("captured_boot_ns", BigInteger, nullable=False),
+    Column("clock_error_ns", BigInteger, nullable=False),
+    Column("onset_error_ns", BigInteger, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),
+    UniqueConstraint("device", "epoch", "sequence"),
+    Index("ix_shot_captured_at_ns", "captured_at_ns"),
+    sqlite_autoincrement=True,
+)
+
+loss = Table(
+    "loss",
+    metadata,
+    # Rows that a device says will never come, one row a run of sequences (0 and 0 where only ``uncommitted`` counts).
+    Column("id", _Serial, primary_key=True),
+    Column("device", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("stream", Integer, nullable=False),
+    Column("first_sequence", BigInteger, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("uncommitted", BigInteger, nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Index("ix_loss_device_epoch_stream", "device", "epoch", "stream"),
+)
+
+media_file = Table(
+    "media_file",
+    metadata,
+    # Bytes live in files named by their hash; the row of a complete file commits after the file is in place.
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("device", String(40), primary_key=True),
+    Column("part", Integer, nullable=False),  # edge_wire.messages.Part
+    Column("epoch", BigInteger, nullable=False),
+    Column("track", BigInteger),
+    Column("sequence", BigInteger),
+    Column("total_bytes", BigInteger, nullable=False),  # 0: the device no longer holds it
+    Column("complete", Boolean, nullable=False),
+    Index("ix_media_file_device_epoch_track", "device", "epoch", "track"),
+)
+
+media_piece = Table(
+    "media_piece",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("device", String(40), primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+hotlist = Table(
+    "hotlist",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("imported_at_ns", BigInteger, nullable=False),
+    Column("imported_by", String(64), nullable=False),
+    Column("source", String, nullable=False),
+    Column("source_sha256", LargeBinary(32), nullable=False),
+)
+
+hotlist_entry = Table(
+    "hotlist_entry",
+    metadata,
+    # An entry stands in its list's versions from first_version up to and without end_version. Versions are taken
+    # from one counter over all lists, so "the generation" of the whole is the highest of them.
+    Column("id", _Serial, primary_key=True),
+    Column("list", ForeignKey("hotlist.name"), nullable=False),
+    Column("plate", String(24), nullable=False),
+    Column("region", String(6)),
+    Column("reason", String, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("notes", String, nullable=False),
+    Column("first_version", BigInteger, nullable=False),
+    Column("end_version", BigInteger),
+    Index("ix_hotlist_entry_list_end_version", "list", "end_version"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("read_id", ForeignKey("read.id"), nullable=False),
+    Column("entry_id", ForeignKey("hotlist_entry.id"), nullable=False),
+    Column("list_version", BigInteger, nullable=False),
+    Column("rule", String(16), nullable=False),  # exact | folded
+    Column("why", JSON, nullable=False),
+    Column("support", String(16), nullable=False),  # raised | strengthened | unsupported
+    Column("state", String(16), nullable=False),  # new | acknowledged
+    Column("historical", Boolean, nullable=False),
+    Column("raised_at_ns", BigInteger, nullable=False),
+    Column("acknowledged_by", String(64)),
+    Column("acknowledged_at_ns", BigInteger),
+    # The key of PROTOCOL: matching may be repeated, an alert exists once.
+    UniqueConstraint("read_id", "entry_id"),
+    Index("ix_alert_state_id", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    # One ascending number over everything that consoles show: what Last-Event-ID means.
+    Column("number", _Serial, primary_key=True),
+    Column("kind", String(16), nullable=False),  # alert | read | shot | picture | device
+    Column("ref", String, nullable=False),  # the row's id; for a picture device/sha256
+    sqlite_autoincrement=True,
+)
+
+device_link = Table(
+    "device_link",
+    metadata,
+    # Latest wins: which connection a device last announced, and how it was.
+    Column("device", ForeignKey("device.id"), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("connection", BigInteger, nullable=False),
+    Column("online", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("heard_at_ns", BigInteger, nullable=False),
+    Column("health", JSON),
+    Column("health_at_ns", BigInteger),
+)
+
+user = Table(
+    "user",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(24), nullable=False),
+    Column("password_hash", String),  # None: this user has tokens or login codes only
+    Column("active", Boolean, nullable=False),
+    Column("added_at_ns", BigInteger, nullable=False),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    # Bearer tokens, sessions and one-time login codes; only a SHA-256 of each is kept.
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("kind", String(16), nullable=False),  # token | session | code
+    Column("user", ForeignKey("user.name"), nullable=False),
+    Column("label", String, nullable=False),
+    Column("created_at_ns", BigInteger, nullable=False),
+    Column("expires_at_ns", BigInteger),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    # Append-only: triggers refuse UPDATE and DELETE.
+    Column("number", _Serial, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)

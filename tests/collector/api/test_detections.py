@@ -1,0 +1,188 @@
+import asyncio
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from collector.api.times import rfc3339
+from collector.store import tables
+from collector.store.users import Role
+
+MS_NS = 1_000_000
+CROP = b"\xff\xd8\xff crop"
+CROP_SHA = sha256(CROP).hexdigest()
+
+
+async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> None:
+    now_ns = clock.utc_ns()
+    async with desk.client(Role.OPERATOR) as client:
+        answer = await client.get("/api/alerts/1")
+        listed = await client.get("/api/alerts", params={"state": "new"})
+    read = {
+        "id": 1,
+        "device": "lpr-1",
+        "agency": "pd",
+        "camera": "north",
+        "role": "lpr",
+        "pair": None,
+        "lane": 2,
+        "direction": "N",
+        "face": "rear",
+        "deployment": "d1",
+        "track": 9,
+        "revision": 0,
+        "final": False,
+        "text": "7ABC123",
+        "slots": [[["7", 0.9], ["1", 0.05]], [["A", 0.5]]],
+        "confidence": 0.45,
+        "regions": [["US-TX", 0.9]],
+        "captured_at": rfc3339(now_ns - 400 * MS_NS),
+        "clock_error_ms": 1.5,
+        "received_at": rfc3339(now_ns),
+        "latency_ms": 400.0,
+        "frames": 5,
+        "crop": CROP_SHA,
+        "crop_here": True,
+        "frame": "11" * 32,
+        "frame_here": False,
+    }
+    alert = {
+        "id": 1,
+        "state": "new",
+        "support": "raised",
+        "raised_at": rfc3339(now_ns + 12_345_678),
+        "latency_ms": 412.346,
+        "rule": "exact",
+        "why": ["every character is the same"],
+        "entry": {
+            "plate": "7ABC123",
+            "region": "US-TX",
+            "list": "stolen",
+            "version": 1,
+            "reason": "stolen vehicle",
+            "severity": "high",
+            "notes": "",
+        },
+        "historical": False,
+        "acknowledged_by": None,
+        "acknowledged_at": None,
+        "read": read,
+    }
+    assert answer.json() == alert
+    assert listed.json() == {"alerts": [alert]}
+
+
+async def test_shots_and_devices_are_told_as_the_contract_says(desk: Any, clock: Any) -> None:
+    now_ns = clock.utc_ns()
+    async with desk.client(Role.OPERATOR) as client:
+        shots = (await client.get("/api/shots")).json()
+        devices = (await client.get("/api/devices")).json()
+    assert shots == {
+        "shots": [
+            {
+                "id": 1,
+                "device": "lpr-1",
+                "agency": "pd",
+                "microphone": "mast",
+                "captured_at": rfc3339(now_ns - 400 * MS_NS),
+                "error_ms": 5.0,
+                "probability": 0.97,
+                "classes": [["gunshot", 0.97], ["firework", 0.02]],
+                "peak_dbfs": -1.23,
+                "rms_dbfs": -20.0,
+                "received_at": rfc3339(now_ns),
+                "latency_ms": 400.0,
+            }
+        ]
+    }
+    assert devices == {
+        "devices": [
+            {
+                "id": "lpr-1",
+                "agency": "pd",
+                "status": "enrolled",
+                "link": "online",
+                "last_heard_at": rfc3339(now_ns),
+                "health": {"disk_free": 7},
+            }
+        ]
+    }
+
+
+async def test_pages_and_filters(desk: Any) -> None:
+    async with desk.client(Role.AUDITOR) as client:
+        assert (await client.get("/api/alerts", params={"before": 1})).json() == {"alerts": []}
+        assert (await client.get("/api/alerts", params={"state": "acknowledged"})).json() == {"alerts": []}
+        assert len((await client.get("/api/reads", params={"plate": "7abc-123"})).json()["reads"]) == 1
+        assert (await client.get("/api/reads", params={"plate": "8ABC123"})).json() == {"reads": []}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/alerts?limit=0",
+        "/api/alerts?limit=501",
+        "/api/alerts?state=closed",
+        "/api/alerts?before=99999999999999999999",
+        "/api/alerts/99999999999999999999",
+        "/api/alerts/x",
+        "/api/pictures/..%2f..%2fetc%2fpasswd",
+        "/api/pictures/" + "A" * 64,
+        "/api/stream?after=-1",
+        "/api/stream?after=99999999999999999999",
+    ],
+)
+async def test_what_is_no_parameter_is_refused_in_one_sentence(desk: Any, path: str) -> None:
+    async with desk.client(Role.OPERATOR) as client:
+        answer = await client.get(path)
+    assert answer.status_code in (404, 422)
+    assert isinstance(answer.json()["detail"], str)
+
+
+async def test_the_first_who_acknowledges_stays_and_only_that_is_a_change(desk: Any, clock: Any) -> None:
+    async with desk.client(Role.OPERATOR) as operator, desk.client(Role.SUPERVISOR) as supervisor:
+        before = len(await desk.audited())
+        first = await operator.post("/api/alerts/1/acknowledge")
+        clock.advance(5_000 * MS_NS)
+        second = await supervisor.post("/api/alerts/1/acknowledge")
+        missing = await operator.post("/api/alerts/2/acknowledge")
+    assert first.json()["state"] == "acknowledged"
+    assert first.json()["acknowledged_by"] == "operator"
+    assert second.json() == first.json()
+    assert missing.status_code == 404
+    assert (await desk.audited())[before:] == [("operator", "alert.acknowledge", "1")]
+    async with desk.store.read() as tx:
+        rows = (await tx.execute(select(tables.feed).order_by(tables.feed.c.number))).all()
+    assert [(row.kind, row.ref) for row in rows[5:]] == [("alert", "1")]
+
+
+async def test_acknowledging_at_the_same_moment_writes_one_audit_row(desk: Any) -> None:
+    before = len(await desk.audited())
+    async with desk.client(Role.OPERATOR) as client:
+        answers = await asyncio.gather(*(client.post("/api/alerts/1/acknowledge") for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await desk.audited()) == before + 1
+
+
+async def test_a_picture_comes_once_it_is_here_and_may_be_kept_by_the_browser(desk: Any) -> None:
+    async with desk.client(Role.OPERATOR) as client:
+        assert (await client.get(f"/api/pictures/{CROP_SHA}")).status_code == 404
+        desk.pictures.path(bytes.fromhex(CROP_SHA)).write_bytes(CROP)
+        answer = await client.get(f"/api/pictures/{CROP_SHA}")
+    assert answer.content == CROP
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_only_jpegs_are_pictures(desk: Any) -> None:
+    desk.pictures.path(b"\0" * 32).write_bytes(b"<script>alert(1)</script>")
+    async with desk.client(Role.OPERATOR) as client:
+        assert (await client.get("/api/pictures/" + "00" * 32)).status_code == 404
+
+
+async def test_a_picture_that_cannot_be_read_is_no_missing_one(desk: Any) -> None:
+    desk.pictures.path(b"\0" * 32).mkdir()
+    async with desk.client(Role.OPERATOR) as client:
+        assert (await client.get("/api/pictures/" + "00" * 32)).status_code == 503

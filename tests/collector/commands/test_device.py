@@ -1,0 +1,43 @@
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
+
+from collector.commands.device import app
+from collector.store.database import sqlite_url
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "lpr-1.pub.pem"
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    path.write_bytes(public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+    return path
+
+
+def test_add_list_remove(tmp_path: Path, key: Path) -> None:
+    store = ["--store", sqlite_url(tmp_path / "c.db")]
+    run = CliRunner().invoke
+    added = run(app, ["add", "lpr-1", "--agency", "springfield", "--public-key", str(key), *store, "--json"])
+    assert (added.exit_code, json.loads(added.stdout)) == (0, {"device": "lpr-1", "agency": "springfield"})
+    again = run(app, ["add", "lpr-1", "--agency", "springfield", "--public-key", str(key), *store])
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "enrolled already" in again.stderr
+    assert run(app, ["remove", "lpr-1", *store]).stdout == "revoked lpr-1\n"
+    listed = run(app, ["list", "--json", *store])
+    assert json.loads(listed.stdout) == {
+        "device": "lpr-1",
+        "agency": "springfield",
+        "status": "revoked",
+        "link": "never heard",
+    }
+    assert run(app, ["remove", "lpr-2", *store]).exit_code == 2
+
+
+def test_a_missing_configuration_says_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["list", "--config", str(tmp_path / "absent.yaml")])
+    assert result.exit_code == 2
+    assert "absent.yaml" in result.stderr

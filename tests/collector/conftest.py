@@ -1,0 +1,188 @@
+"""A store, and devices that sign as real ones do."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from collector.fleet.devices import add_device
+from collector.ingest.received import Received
+from collector.store.database import Store, sqlite_url
+from edge_wire import codec, cose
+from edge_wire.messages import (
+    STREAM_OF,
+    Header,
+    Health,
+    Media,
+    Open,
+    Part,
+    PixelBox,
+    PlateRead,
+    Presence,
+    ShotArrival,
+    Stream,
+    UpBody,
+)
+from edge_wire.topics import Channel, Topic
+
+NOW_NS = 1_795_256_000_000_000_000
+BOOT_NS = 1_000_000_000_000
+_CHANNEL_OF = {Stream.DETECTION: Channel.DETECTION, Stream.MEDIA: Channel.MEDIA, Stream.REPORT: Channel.REPORT}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(sqlite_url(tmp_path / "collector.db"))
+    yield store
+    await store.close()
+
+
+@dataclass
+class SigningDevice:
+    """One opening of an outbox on a device: keys, counters, and the publishes that come of them."""
+
+    id: str = "lpr-1"
+    agency: str = "springfield"
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    epoch_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    epoch: int = 7
+    connection: int = 1
+    previous: int | None = None
+    boot_id: bytes = bytes(16)
+    sequences: dict[Stream, int] = field(default_factory=dict)
+
+    def header(self, body: UpBody, **changes: Any) -> Header:
+        stream = STREAM_OF[type(body)]
+        sequence = None
+        if stream is not None:
+            sequence = self.sequences[stream] = self.sequences.get(stream, 0) + 1
+        made = Header(self.epoch, NOW_NS, BOOT_NS, 1_000_000, stream, sequence)
+        return replace(made, **changes)
+
+    def open(self, **changes: Any) -> Received:
+        body = Open(cose.spki(self.epoch_key.public_key()), self.boot_id, BOOT_NS, NOW_NS, self.previous)
+        body = replace(body, **{name: value for name, value in changes.items() if name != "key"})
+        return self.publish(body, key=changes.get("key", self.key))
+
+    def read(self, text: str = "7ABC123", track: int = 1, revision: int = 0, p: float = 0.99, **more: Any) -> Received:
+        return self.publish(plate_read(text, track, revision, p), **more)
+
+    def publish(
+        self,
+        body: UpBody,
+        *,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        channel: Channel | None = None,
+        topic_device: str | None = None,
+        correlated: bool = True,
+        **header: Any,
+    ) -> Received:
+        made = self.header(body, **header)
+        if channel is None:
+            unsequenced = Channel.HEALTH if isinstance(body, Health) else Channel.PRESENCE
+            channel = unsequenced if made.stream is None else _CHANNEL_OF[made.stream]
+        return self.raw(
+            codec.encode(made, body), key=key, channel=channel, topic_device=topic_device, correlated=correlated
+        )
+
+    def raw(
+        self,
+        payload: bytes,
+        *,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        channel: Channel = Channel.DETECTION,
+        topic_device: str | None = None,
+        correlated: bool = True,
+    ) -> Received:
+        envelope = cose.sign(payload, key or self.epoch_key, cose.external_aad(self.id, channel))
+        return self.envelope(envelope, channel=channel, topic_device=topic_device, correlated=correlated)
+
+    def envelope(
+        self,
+        envelope: bytes,
+        *,
+        channel: Channel = Channel.DETECTION,
+        topic_device: str | None = None,
+        correlated: bool = True,
+    ) -> Received:
+        topic = str(Topic(self.agency, topic_device or self.id, channel))
+        correlation = codec.encode_connection(self.epoch, self.connection) if correlated else None
+        return Received(topic, envelope, correlation, False, NOW_NS + 5_000_000, BOOT_NS + 5_000_000)
+
+    async def enrol(self, store: Store) -> "SigningDevice":
+        await add_device(store, self.id, self.agency, self.key.public_key(), who="cli:test", at_ns=NOW_NS)
+        return self
+
+
+def plate_read(text: str = "7ABC123", track: int = 1, revision: int = 0, p: float = 0.99) -> PlateRead:
+    return PlateRead(
+        track=track,
+        revision=revision,
+        final=False,
+        text=text,
+        slots=tuple(((character, p), ("X", round((1 - p) / 2, 4))) for character in text),
+        calibration="none",
+        camera="north",
+        role="lpr",
+        deployment="d1",
+        frame_sha256=hashlib.sha256(b"frame").digest(),
+        crop_sha256=hashlib.sha256(b"crop").digest(),
+        box=PixelBox(1, 2, 30, 40),
+        detection_score=0.9,
+        frames=3,
+        regions=(("US-TX", 0.9), ("US-CA", 0.05)),
+    )
+
+
+def shot_arrival() -> ShotArrival:
+    return ShotArrival(
+        microphone="mast",
+        deployment="d1",
+        onset_error_ns=500_000,
+        classes=(("gunshot", 0.9), ("fireworks", 0.1)),
+        model="gunshot",
+        peak_cdbfs=-120,
+        rms_cdbfs=-1800,
+        clipped=False,
+        rate_hz=48_000,
+    )
+
+
+def media(content: bytes, *, offset: int = 0, size: int | None = None, whole: bytes | None = None) -> Media:
+    whole = content if whole is None else whole
+    return Media(
+        part=Part.CROP,
+        sha256=hashlib.sha256(whole).digest(),
+        offset=offset,
+        total=len(whole),
+        content=content[offset : offset + size] if size is not None else content,
+        of_epoch=7,
+        track=1,
+    )
+
+
+def health(connection: int = 1) -> Health:
+    return Health(connection, 60, 0, 0, 1, 10**9, "ntp", (), (("detector", "ab"),), "0.1.0")
+
+
+@dataclass(frozen=True)
+class Making:
+    """Makers of wire bodies, for tests."""
+
+    device: Callable[..., SigningDevice] = SigningDevice
+    plate_read: Callable[..., PlateRead] = plate_read
+    shot: Callable[[], ShotArrival] = shot_arrival
+    media: Callable[..., Media] = media
+    health: Callable[..., Health] = health
+    presence: Callable[..., Presence] = Presence
+    now_ns: int = NOW_NS
+    boot_ns: int = BOOT_NS
+
+
+@pytest.fixture
+def make() -> Making:
+    return Making()

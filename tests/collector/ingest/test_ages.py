@@ -1,0 +1,61 @@
+from collector.domain import Age
+from collector.ingest.ages import BootClocks, judge_age
+
+S = 1_000_000_000
+HOUR = 3_600 * S
+BOOT = bytes(16)
+
+
+def age(age_ns: int | None, *, claimed_ago_ns: int = 0, error_ns: int = 1_000_000) -> Age:
+    return judge_age(
+        age_ns,
+        captured_at_ns=100 * HOUR - claimed_ago_ns,
+        clock_error_ns=error_ns,
+        received_at_ns=100 * HOUR,
+        historical_after_ns=120 * S,
+    )
+
+
+def test_the_boot_clocks_tell_the_age_whatever_the_wall_clock_says() -> None:
+    clocks = BootClocks()
+    clocks.heard("lpr-1", BOOT, 500 * S, 9_000 * S)
+    assert clocks.age_ns("lpr-1", BOOT, 507 * S, 9_010 * S) == 3 * S
+    # An hour slow, an hour fast: still three seconds.
+    assert not age(3 * S, claimed_ago_ns=HOUR).historical
+    assert age(HOUR, claimed_ago_ns=-HOUR).historical
+
+
+def test_the_least_delayed_word_counts() -> None:
+    clocks = BootClocks()
+    clocks.heard("lpr-1", BOOT, 500 * S, 9_000 * S)
+    clocks.heard("lpr-1", BOOT, 501 * S, 9_006 * S)
+    assert clocks.age_ns("lpr-1", BOOT, 506 * S, 9_006 * S) == 0
+    clocks.heard("lpr-1", BOOT, 600 * S, 9_099 * S)
+    assert clocks.age_ns("lpr-1", BOOT, 600 * S, 9_100 * S) == 1 * S
+
+
+def test_a_drifting_clock_is_followed() -> None:
+    clocks = BootClocks()
+    clocks.heard("lpr-1", BOOT, 0, 0)
+    # After a week at 50 ppm slow, the old pair would be 30 s off.
+    week = 7 * 24 * HOUR
+    clocks.heard("lpr-1", BOOT, week - 30 * S, week)
+    assert clocks.age_ns("lpr-1", BOOT, week - 30 * S, week) == 0
+
+
+def test_another_boot_tells_nothing() -> None:
+    clocks = BootClocks()
+    clocks.heard("lpr-1", BOOT, 0, 0)
+    assert clocks.age_ns("lpr-1", b"x" * 16, 0, 0) is None
+
+
+def test_without_a_live_word_a_trusted_wall_clock_counts() -> None:
+    assert age(None, claimed_ago_ns=60 * S) == Age(False)
+    assert age(None, claimed_ago_ns=600 * S) == Age(True)
+
+
+def test_an_unknown_age_alerts_and_says_so() -> None:
+    unknown = age(None, claimed_ago_ns=HOUR, error_ns=16 * S)
+    assert not unknown.historical
+    assert unknown.note is not None
+    assert "unknown" in unknown.note

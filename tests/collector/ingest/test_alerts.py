@@ -1,0 +1,144 @@
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from collector.domain import AlertState, Rule, Support
+from collector.hotlists.csv_file import parse
+from collector.hotlists.importing import import_hotlist
+from collector.hotlists.live import LiveMatcher
+from collector.store import queries, tables
+from edge_wire.messages import Part
+from edge_wire.topics import Channel
+
+S = 1_000_000_000
+
+
+async def look_for(bench: Any, *plates: str, name: str = "stolen") -> None:
+    content = "\n".join(["plate,state,reason", *(f"{plate},TX,stolen vehicle" for plate in plates)]).encode()
+    await import_hotlist(
+        bench.store, parse(content, "t"), name=name, source="t", content=content, who="cli:test", at_ns=1
+    )
+    live = LiveMatcher(bench.store)
+    await live.load()
+    bench.matcher = live.matcher
+
+
+async def alerts_of(bench: Any) -> list[Any]:
+    async with bench.store.read() as tx:
+        return await queries.alerts(tx)
+
+
+async def test_a_hit_raises_one_alert_and_asks_for_its_pictures_at_once(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    read = device.read()
+    await bench.settle(device.open(), read)
+    (alert,) = await alerts_of(bench)
+    assert (alert.state, alert.support, alert.rule) == (AlertState.NEW, Support.RAISED, Rule.EXACT)
+    assert (alert.entry.plate, alert.entry.reason, alert.list_version) == ("7ABC123", "stolen vehicle", 1)
+    assert alert.read.text == "7ABC123"
+    assert not alert.historical
+    (command,) = bench.commands()
+    assert (command.name, command.of_epoch, command.track) == ("send_media", 7, 1)
+    assert [part for part, _ in command.wanted] == [Part.CROP, Part.FRAME]
+    await bench.settle(read)
+    assert len(await alerts_of(bench)) == 1
+    assert bench.commands() == []
+
+
+async def test_a_folded_hit_is_strengthened_by_an_exact_revision(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC120")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read("7ABC12O"))
+    (alert,) = await alerts_of(bench)
+    assert alert.rule is Rule.FOLDED
+    await bench.settle(device.read("7ABC120", revision=1))
+    (alert,) = await alerts_of(bench)
+    assert (alert.rule, alert.support) == (Rule.EXACT, Support.STRENGTHENED)
+    assert alert.read.revision == 1
+
+
+async def test_a_revision_that_reads_otherwise_says_no_longer_supported(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123", "7ABC128")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read("7ABC123"))
+    await bench.settle(device.read("7ABC128", revision=1))
+    newer, older = await alerts_of(bench)
+    assert (older.entry.plate, older.support) == ("7ABC123", Support.UNSUPPORTED)
+    assert "No longer supported: a later revision reads 7ABC128." in older.why
+    assert (newer.entry.plate, newer.support) == ("7ABC128", Support.RAISED)
+    assert newer.read.id == older.read.id
+
+
+async def test_revisions_in_one_batch_or_in_the_wrong_order_end_the_same(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open())
+    in_order = [device.read("7ABC123", 1, 0), device.read("7ABC128", 1, 1)]
+    swapped = [device.read("7ABC123", 2, 0), device.read("7ABC128", 2, 1)]
+    together = [device.read("7ABC123", 3, 0), device.read("7ABC128", 3, 1)]
+    for one in (*in_order, *reversed(swapped)):
+        await bench.settle(one)
+    await bench.settle(*reversed(together))
+    alerts = await alerts_of(bench)
+    assert [(alert.read.track, alert.support, alert.read.text) for alert in alerts] == [
+        (track, Support.UNSUPPORTED, "7ABC128") for track in (3, 2, 1)
+    ]
+    assert len(await bench.rows(tables.read_revision)) == 6
+
+
+async def test_an_old_read_raises_a_historical_alert(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read(captured_at_ns=make.now_ns - 600 * S))
+    (alert,) = await alerts_of(bench)
+    assert alert.historical
+
+
+async def test_a_slow_wall_clock_does_not_turn_a_live_hit_into_a_historical_one(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.publish(make.health()))
+    await bench.settle(device.read(captured_at_ns=make.now_ns - 3_600 * S))
+    (alert,) = await alerts_of(bench)
+    assert not alert.historical
+
+
+async def test_an_unknown_age_alerts_and_is_labelled(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read(captured_at_ns=0, clock_error_ns=1 << 62))
+    (alert,) = await alerts_of(bench)
+    assert not alert.historical
+    assert any("Age unknown" in sentence for sentence in alert.why)
+
+
+async def test_pictures_that_have_not_come_are_asked_for_at_the_next_birth(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    crop = b"crop"
+    body = replace(make.plate_read(), crop_sha256=hashlib.sha256(crop).digest())
+    await bench.settle(device.open(), device.publish(body))
+    bench.sent()
+    await bench.settle(device.publish(make.media(crop)))
+    bench.sent()
+    device.connection = 2
+    await bench.settle(device.publish(make.presence(2, True, "connected")))
+    (message,) = bench.sent()
+    assert message.header.connection == 2
+    assert [part for part, _ in message.body.wanted] == [Part.FRAME]
+    # What the device says it no longer holds is not asked for again.
+    frame = replace(make.media(b"x"), part=Part.FRAME, sha256=body.frame_sha256, content=b"", total=0)
+    await bench.settle(device.publish(frame))
+    bench.sent()
+    device.connection = 3
+    await bench.settle(device.publish(make.presence(3, True, "connected"), channel=Channel.PRESENCE))
+    assert bench.sent() == []
+
+
+async def test_two_lists_raise_two_alerts(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    await look_for(bench, "7ABC123", name="wanted")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read())
+    assert sorted(alert.entry.list for alert in await alerts_of(bench)) == ["stolen", "wanted"]

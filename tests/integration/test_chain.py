@@ -1,0 +1,223 @@
+"""The whole chain with its real programs: broker, collector, agents, browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chain import AGENCY, Chain
+from demo_media import rendered, write_hotlist
+from support import eventually
+from wire_samples import UP
+
+from edge_agent.outbox import Outbox, OutboxSettings
+from edge_agent.provisioning import device_key
+from edge_agent.records import CaptureTime
+from edge_agent.sending import Identity
+from edge_agent.uplink import Uplink, UplinkSettings
+from edge_wire.clock import SystemClock
+from edge_wire.messages import PlateRead
+
+DEVICE = "trailer-1"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "chain"
+
+
+def ask(chain: Chain, token: str, path: str) -> Any:
+    request = urllib.request.Request(f"{chain.url}{path}", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def a_read(track: int) -> PlateRead:
+    _, body = UP["plate_read"]
+    assert isinstance(body, PlateRead)
+    fields = {name: getattr(body, name) for name in PlateRead.__slots__}
+    return PlateRead(**fields | {"track": track, "revision": 0, "final": True})
+
+
+def test_a_killed_collector_loses_nothing_and_stores_nothing_twice(folder: Path) -> None:
+    """Invariants 1 to 4 of PROTOCOL over a collector that dies without a word while reads come in."""
+    with Chain(folder, [DEVICE]) as chain:
+        put = asyncio.run(put_while_killing(chain))
+    with closing(sqlite3.connect(folder / "collector" / "collector.db")) as database:
+        rows = database.execute("SELECT epoch, stream, sequence FROM message WHERE kind = 2").fetchall()
+        tracks = database.execute("SELECT track FROM read").fetchall()
+        dead = database.execute("SELECT count(*) FROM dead_letter").fetchone()
+    assert sorted(rows) == sorted(tuple(identity) for identity in put)
+    assert sorted(tracks) == [(track,) for track in range(1, 301)]
+    assert dead == (0,)
+
+
+async def put_while_killing(chain: Chain) -> set[Identity]:
+    """Put 300 reads into an outbox, kill the collector after 100 and 200, and wait until all are acknowledged."""
+    clock = SystemClock()
+    files = chain.broker.client(DEVICE)
+    settings = UplinkSettings(
+        host=chain.broker.host,
+        port=chain.broker.port,
+        ca_path=chain.broker.authority,
+        cert_path=files.certificate,
+        key_path=files.key,
+        device=DEVICE,
+        agency=AGENCY,
+        collector_key_paths=(chain.folder / "collector" / "collector-key.pub.pem",),
+    )
+    put = set()
+    async with await Outbox.open(
+        OutboxSettings(chain.folder / "outbox", DEVICE), device_key.load(files.key), clock
+    ) as outbox:
+        uplink = Uplink(settings, outbox, clock)
+        sending = asyncio.create_task(uplink.run())
+        for track in range(1, 301):
+            put.add(await outbox.put(a_read(track), CaptureTime(clock.utc_ns(), clock.boot_ns(), 1_000_000)))
+            if track in (100, 200):
+                await uplink.wait_until_working()
+                await asyncio.to_thread(chain.kill_collector)
+                await asyncio.to_thread(chain.start_collector)
+        async with asyncio.timeout(60):
+            while (await outbox.state()).pending:  # noqa: ASYNC110 - the outbox tells nobody that it is empty
+                await asyncio.sleep(0.05)
+        uplink.stop()
+        await sending
+    return put
+
+
+@pytest.fixture
+def watching(folder: Path, assets: Path) -> Iterator[tuple[Chain, Path]]:
+    """A chain whose one agent is about to watch a rendered car, its plate on the hotlist."""
+    footage = rendered(folder / "media")
+    with Chain(folder, [DEVICE], assets / "weights") as chain:
+        write_hotlist(folder / "hotlist.csv", footage.listed)
+        chain.import_hotlist(folder / "hotlist.csv", "demo")
+        camera = {"id": "lane-1", "url": footage.video, "lane": 1, "direction": "N", "face": "rear"}
+        yield chain, chain.agent_config(DEVICE, cameras=[camera])
+
+
+def utc_s(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_a_plate_is_on_the_page_within_a_second_and_a_half_of_being_readable(watching: tuple[Chain, Path]) -> None:
+    chain, config = watching
+    browser_path = shutil.which("chromium")
+    if browser_path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    token, code = chain.operator("ada")
+    arguments = ["--disable-background-networking", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        page = browser.new_page()
+        page.goto(f"{chain.url}/#login={code}")
+        page.locator("#connection[data-state=live]").wait_for()
+        chain.start_agent(DEVICE, config)
+        page.locator("[data-read-id]").wait_for(timeout=60_000)
+        seen_s = time.time()
+        page.locator("[data-alert-id]").first.wait_for()
+        alerted_s = time.time()
+        page.locator("#alert-list .picture[data-state=shown] img").first.wait_for()
+        pictured_s = time.time()
+        assert page.locator("#alert-list .plate-read").first.inner_text().replace("\n", "") == "7ABC482"
+        page.keyboard.press("a")
+        page.locator("#alert-list > li[data-state=acknowledged]").wait_for()
+        browser.close()
+    [read] = ask(chain, token, "/api/reads")["reads"]
+    readable_s = first_readable_s(chain)
+    figures = {
+        name: round(at - readable_s, 3)
+        for name, at in (("read", seen_s), ("alert", alerted_s), ("picture", pictured_s))
+    }
+    print("seconds from the first readable frame to the page:", figures)
+    assert read["text"] == "7ABC482"
+    assert figures["alert"] <= 1.5
+    assert figures["picture"] <= 3.0
+    [alert] = ask(chain, token, "/api/alerts?state=acknowledged")["alerts"]
+    assert alert["acknowledged_by"] == "ada"
+    eventually(lambda: bool(ask(chain, token, "/api/reads")["reads"][0]["frame_here"]))
+
+
+def first_readable_s(chain: Chain) -> float:
+    """When the first revision's first readable frame was captured."""
+    from edge_wire import codec, cose
+
+    with closing(sqlite3.connect(chain.folder / "collector" / "collector.db")) as database:
+        (envelope,) = database.execute("SELECT envelope FROM message WHERE kind = 2 ORDER BY id LIMIT 1").fetchone()
+    message = codec.decode_up(cose.parse(envelope).payload)
+    assert isinstance(message.body, PlateRead)
+    return (message.header.captured_at_ns + message.body.first_readable_ns) / 1e9
+
+
+def test_doctor_measures_the_way_to_the_collector_with_and_without_an_agent(watching: tuple[Chain, Path]) -> None:
+    chain, config = watching
+
+    def doctor() -> dict[str, Any]:
+        command = [str(Path(sys.executable).parent / "edge-agent"), "doctor", "--config", str(config), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        checks = {check["name"]: check for check in map(json.loads, done.stdout.splitlines())}
+        failed = [check for check in checks.values() if check["verdict"] == "fail"]
+        assert not failed, done.stderr
+        assert done.returncode == 0
+        return checks
+
+    assert list(doctor()) == ["clock", "disk", "models", "camera lane-1", "broker", "ack", "outbox"]
+    agent = chain.start_agent(DEVICE, config)
+    status = chain.folder / DEVICE / "uplink.json"
+    eventually(lambda: status.exists() and json.loads(status.read_text())["state"] == "working")
+    assert "running agent" in doctor()["broker"]["measured"]
+    chain.broker.stop()
+    eventually(lambda: json.loads(status.read_text())["state"] == "disconnected")
+    command = [str(Path(sys.executable).parent / "edge-agent"), "doctor", "--config", str(config), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    [broker] = [check for check in map(json.loads, done.stdout.splitlines()) if check["name"] == "broker"]
+    assert broker["verdict"] == "fail"
+    assert "is the broker running" in broker["fix"]
+    assert agent.poll() is None
+
+
+def demo(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "demo_run.py"), "--once", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_demo_brings_the_alerts_and_shots_that_it_promises(tmp_path: Path, assets: Path) -> None:
+    done = demo(tmp_path, NIGHTJAR_ASSETS=str(assets))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert lines[-1]["ok"] is True
+    assert lines[-1]["alerts"] >= 1
+    assert lines[-1]["shots"] >= 1
+    assert {line["kind"] for line in lines[:-1]} == {"read", "shot", "alert"}
+    assert all(line["latency_ms"] > 0 for line in lines[:-1])
+
+
+def test_the_demo_without_models_exits_3_and_says_what_to_do(tmp_path: Path) -> None:
+    done = demo(tmp_path, NIGHTJAR_ASSETS="", NIGHTJAR_MODELS_DIR="")
+    assert done.returncode == 3
+    assert "sha256" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["ok"] is False
