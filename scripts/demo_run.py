@@ -32,6 +32,7 @@ CAMERA_DEVICE, SOUND_DEVICE = "trailer-1", "trailer-2"
 OPERATOR = "operator"
 _QUIET_S = 1.5
 _WAKE_S = 0.2
+_CONNECT_S = 30.0
 
 
 class Printer:
@@ -52,7 +53,7 @@ class Printer:
         """Print one thing that arrived."""
         if self._as_json:
             typer.echo(json.dumps({"kind": kind, **body}))
-        else:
+        elif text:
             self._console.print(text, style=style, markup=False)
 
 
@@ -226,15 +227,19 @@ def _start_agents(chain: Chain, footage: Footage, *, once: bool) -> None:
 
 @contextlib.contextmanager
 def _following(url: str, token: str) -> Iterator[queue.Queue[Message]]:
-    """Follow the stream in a thread that ends with the program."""
+    """Follow the stream from now on, in a thread that ends with the program."""
     arriving: queue.Queue[Message] = queue.Queue(10_000)
-    stream = Stream(url, token, after=0)
+    stream = Stream(url, token)
 
     def follow() -> None:
         for message in stream.messages():
             arriving.put(message)
 
     threading.Thread(target=follow, name="stream", daemon=True).start()
+    try:
+        arriving.get(timeout=_CONNECT_S)  # the heartbeat with which the stream opens: nothing is missed from here on
+    except queue.Empty as error:
+        raise ChainError(f"{url}: the stream gave nothing within {_CONNECT_S:.0f} s") from error
     yield arriving
 
 
