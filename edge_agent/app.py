@@ -33,7 +33,7 @@ from edge_agent.records import AudioBlock, Frame, HeardShot, VotedRead
 from edge_agent.sources.audio import open_audio_source
 from edge_agent.sources.pacing import Pace
 from edge_agent.sources.video import VideoSource, open_frame_source
-from edge_agent.uplink import Uplink, UplinkSettings
+from edge_agent.uplink import Uplink, UplinkSettings, check_files
 from edge_agent.watch import Source, Watch
 from edge_wire.clock import Clock, SystemClock, kernel_discipline
 from edge_wire.messages import Health, Part, PixelBox, PlateRead, ShotArrival, SourceState
@@ -220,8 +220,18 @@ class Agent:
             self._models.append(("plates", models.set_name))
         self._classifiers = {m.id: shot_classifier(config, m) for m in config.microphones}
         self._models += sorted({("gunshots", classifier.name) for classifier in self._classifiers.values()})
+        # All of this before the outbox is opened: an agent that cannot start makes no epoch.
+        self._stills = {camera.id: open_camera(camera, self._clock).stills for camera in config.cameras}
+        for microphone in config.microphones:
+            open_microphone(microphone, self._clock).close()
+        check_files(uplink_settings(config))
         self._key = device_key.load(config.device.key)
         self._watches: dict[str, tuple[str, Watch[Any, Any]]] = {}
+
+    @property
+    def failed_sources(self) -> list[str]:
+        """The sources that have failed and are not being opened again."""
+        return [name for name, (_, watch) in self._watches.items() if watch.ended and watch.state().state == "failed"]
 
     def stop(self) -> None:
         """Let ``run`` end in order. Call it from the loop."""
@@ -287,7 +297,6 @@ class Agent:
         self, camera: Camera, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
     ) -> Watch[Frame, VotedRead]:
         assert self._reader is not None
-        first = open_camera(camera, self._clock)
 
         def open_again() -> Source[Frame]:
             source = open_camera(camera, self._clock)
@@ -299,13 +308,16 @@ class Agent:
                 files = [EvidenceFile(Part.CROP, read.crop.jpeg), EvidenceFile(Part.FRAME, read.frame.jpeg)]
                 self._keep(loop, outbox, entry, files)
 
-        stage = PlateStage(self._reader, self._clock, stills=first.stills, crop_pad=self._config.plates.pad)
+        stills = self._stills[camera.id]
+        stage = PlateStage(self._reader, self._clock, stills=stills, crop_pad=self._config.plates.pad)
         return Watch(
             camera.id,
             open_again,
             stage,
             deliver,
-            live=_is_live(camera.url),
+            live=_is_live_camera(camera.url),
+            # A picture that is late delays every later one; stills and recordings at full speed are all looked at.
+            newest_only=camera.pace == "realtime" and not stills,
             clock=self._clock,
             changed=changed,
             crashed=crashed,
@@ -314,7 +326,6 @@ class Agent:
     def _microphone_watch(
         self, microphone: Microphone, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
     ) -> Watch[AudioBlock, HeardShot]:
-        open_microphone(microphone, self._clock).close()
         classifier = self._classifiers[microphone.id]
         threshold = classifier.threshold if microphone.threshold is None else microphone.threshold
 
@@ -329,7 +340,8 @@ class Agent:
             lambda: open_microphone(microphone, self._clock),
             ShotStage(ShotDetector(classifier, threshold, clip_after_s=_CLIP_AFTER_S)),
             deliver,
-            live=_is_live(microphone.source),
+            live=_is_live_microphone(microphone.source),
+            newest_only=False,
             clock=self._clock,
             changed=changed,
             crashed=crashed,
@@ -366,6 +378,11 @@ class Agent:
         )
 
 
-def _is_live(place: str) -> bool:
-    """Whether a source is a device or a stream, which goes on for ever, and not a recording, which ends."""
-    return place.startswith(("rtsp://", "rtsps://", "/dev/", "device")) or place.isdecimal()
+def _is_live_camera(url: str) -> bool:
+    """Whether it goes on for ever, and is not a file that ends; as ``open_frame_source`` tells them apart."""
+    return "://" in url or url.startswith("/dev/video") or url.isdecimal()
+
+
+def _is_live_microphone(source: str) -> bool:
+    """Whether it goes on for ever, and is not a file that ends; as ``open_audio_source`` tells them apart."""
+    return source == "device" or source.startswith("device:")

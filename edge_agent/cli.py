@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +26,11 @@ from edge_agent.commands.outbox import outbox
 from edge_agent.commands.read import read
 from edge_agent.config import DEFAULT_PATH, AgentConfig
 from edge_agent.errors import AgentError, ConfigurationError, ModelError
+from edge_wire.clock import SystemClock
 from edge_wire.logs import set_up_log
 from edge_wire.yaml_config import ConfigError, find, load
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     help="Reads plates, hears gunshots, and sends what it finds; and says what it sees, hears, sends, and why not.",
@@ -62,7 +67,7 @@ def check_config(
     except ConfigError as error:
         findings = [str(finding) for finding in error.findings]
     else:
-        findings = list(_missing_files(settings))
+        findings = [*_missing_files(settings), *_unusable_sources(settings)]
     if as_json:
         typer.echo(json.dumps({"ok": not findings, "findings": findings}))
     else:
@@ -74,14 +79,44 @@ def check_config(
         raise typer.Exit(2)
 
 
-def _missing_files(settings: AgentConfig) -> list[str]:
-    named = {
+def _missing_files(settings: AgentConfig) -> Iterator[str]:
+    files = {
         "device.key": settings.device.key,
         "device.certificate": settings.device.certificate,
         "broker.ca": settings.broker.ca,
         **{f"broker.collector_keys[{i}]": path for i, path in enumerate(settings.broker.collector_keys)},
     }
-    return [f"{place}: got {path}, expected a file that exists" for place, path in named.items() if not path.is_file()]
+    for place, path in files.items():
+        yield from _missing(place, path, Path.is_file, "a file")
+    if settings.models.dir is not None:
+        yield from _missing("models.dir", settings.models.dir, Path.is_dir, "a folder")
+
+
+def _missing(place: str, path: Path, is_there: Callable[[Path], bool], kind: str) -> Iterator[str]:
+    try:
+        if not is_there(path):
+            yield f"{place}: got {path}, expected {kind} that exists"
+    except OSError as error:
+        yield f"{place}: {path} cannot be looked at ({error.strerror}); run as the agent's user, or with sudo"
+
+
+def _unusable_sources(settings: AgentConfig) -> Iterator[str]:
+    """Say what ``run`` would refuse; nothing is opened by this, as that is left to whoever iterates a source."""
+    # OpenCV and FFmpeg take most of a second to import, which no other command should pay.
+    from edge_agent.sources.audio import open_audio_source
+    from edge_agent.sources.video import open_frame_source
+
+    clock = SystemClock()
+    for number, camera in enumerate(settings.cameras):
+        try:
+            open_frame_source(camera.url, camera=camera.id, clock=clock)
+        except ConfigurationError as error:
+            yield f"cameras[{number}].url: {error}"
+    for number, microphone in enumerate(settings.microphones):
+        try:
+            open_audio_source(microphone.source, microphone=microphone.id, clock=clock)
+        except ConfigurationError as error:
+            yield f"microphones[{number}].source: {error}"
 
 
 @app.command()
@@ -109,6 +144,8 @@ def run(
         stopped: list[int] = []
 
         def on_signal(number: int) -> None:
+            if stopped:
+                os._exit(_INTERRUPTED)  # whoever asks twice means now; the outbox is made for that
             stopped.append(number)
             agent.stop()
 
@@ -116,7 +153,9 @@ def run(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
         await agent.run(once=once)
-        return 130 if signal.SIGINT in stopped else 0
+        if signal.SIGINT in stopped:
+            return _INTERRUPTED
+        return 1 if agent.failed_sources else 0
 
     raise typer.Exit(asyncio.run(main()))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from edge_wire.yaml_config import ConfigPath, Settings
+from edge_wire.yaml_config import ConfigPath, Settings, from_folder
 
 DEFAULT_PATH = Path("/etc/nightjar/edge-agent.yaml")
+_SCHEME = re.compile(r"[A-Za-z][\w+.-]*:")
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 
@@ -60,10 +63,14 @@ class FilePlayback(Settings):
     starts_at: Literal["now"] | datetime = "now"
     """Files only: when the recording began, `now` or a UTC time such as 2026-11-21T10:00:00Z."""
 
-    @field_validator("starts_at")
+    @field_validator("starts_at", mode="before")
     @classmethod
-    def _has_zone(cls, value: Literal["now"] | datetime) -> Literal["now"] | datetime:
-        if isinstance(value, datetime) and value.tzinfo is None:
+    def _has_zone(cls, value: object) -> object:
+        # Before pydantic's own reading, which takes a number for seconds since 1970.
+        if isinstance(value, str) and value != "now":
+            with suppress(ValueError):
+                value = datetime.fromisoformat(value)
+        if value != "now" and not (isinstance(value, datetime) and value.tzinfo is not None):
             raise ValueError('"now" or a time with its zone, such as 2026-11-21T10:00:00Z')
         return value
 
@@ -74,7 +81,7 @@ class Camera(FilePlayback):
     id: Id
     """The camera's id; keep it when the camera is replaced by one that looks at the same."""
     url: Annotated[str, Field(min_length=1)]
-    """`rtsp://…`, `/dev/videoN`, or a picture, a folder of pictures or a video file."""
+    """`rtsp://…` (password percent-encoded, never shown), `/dev/videoN`, a picture, a folder of them, or a video."""
     role: Literal["lpr", "overview"] = "lpr"
     """`lpr` reads plates (usually infrared), `overview` shows the scene in colour."""
     pair: Id | None = None
@@ -92,11 +99,17 @@ class Camera(FilePlayback):
 
     @field_validator("url")
     @classmethod
-    def _known_kind(cls, value: str) -> str:
-        scheme = value.split("://", 1)[0] if "://" in value else ""
-        if scheme not in ("", "rtsp", "rtsps", "file"):
+    def _known_kind(cls, value: str, info: ValidationInfo) -> str:
+        if value.startswith(("rtsp://", "rtsps://")):
+            # Where the host ends is otherwise guesswork: FFmpeg connects to "admin" for rtsp://admin:5/x@camera.
+            if re.search(r"[/?#].*@", value.partition("://")[2], re.DOTALL):
+                raise ValueError(
+                    "@ / ? # percent-encoded (%40 %2F %3F %23) in user and password, and @ behind the host"
+                )
+            return value
+        if _SCHEME.match(value):
             raise ValueError("rtsp://…, rtsps://…, /dev/videoN, or a picture, folder or video file")
-        return value
+        return value if value.isdecimal() else str(from_folder(Path(value), info))
 
 
 class Microphone(FilePlayback):
@@ -106,10 +119,19 @@ class Microphone(FilePlayback):
     """The microphone's id."""
     source: Annotated[str, Field(min_length=1)]
     """`device` or `device:NAME` for a sound card, or a recording or a folder of recordings."""
-    model: str = "gunshot"
+    model: Literal["gunshot", "gunshot-research"] = "gunshot"
     """`gunshot` or `gunshot-research` (not for commercial or government use; see its card)."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     """A shot is reported from this probability on; without it, from where the model's own card draws the line."""
+
+    @field_validator("source")
+    @classmethod
+    def _from_folder(cls, value: str, info: ValidationInfo) -> str:
+        if value == "device" or value.startswith("device:"):
+            return value
+        if _SCHEME.match(value):
+            raise ValueError("device, device:NAME, or a recording or a folder of recordings")
+        return str(from_folder(Path(value), info))
 
 
 class Plates(Settings):

@@ -1,8 +1,8 @@
 """One camera or microphone at work: opened, iterated, reopened for ever if it is live, and how it is.
 
 Two threads a source. One iterates the source; the other takes what comes and drives the stage, so that the stage's
-deadlines pass also while nothing comes. Between them stand at most ``_ROOM`` items: a live source that is faster than
-its stage loses the oldest, counted; a file waits.
+deadlines pass also while nothing comes. Where only the newest picture counts, one item stands between them and gives
+way to the next, counted; elsewhere a few stand there and the source waits: sound with holes in it has wrong times.
 
 Everything that the stage hands out goes through ``deliver``, called by the second thread; it returns when the outbox
 has it.
@@ -21,7 +21,7 @@ import structlog
 from edge_agent.errors import SourceError
 from edge_wire.clock import Clock
 
-_ROOM = 4
+_ROOM_TO_WAIT = 4
 _TICK_S = 0.1
 _LONGEST_WAIT_S = 60.0
 
@@ -74,7 +74,8 @@ class Watch(Generic[_Item, _Out]):
         open_source: opens it, each time anew.
         stage: what its items go through.
         deliver: takes what the stage hands out.
-        live: whether it is reopened for ever when it breaks off, and may lose items; a file does neither.
+        live: whether it is reopened for ever when it breaks off.
+        newest_only: whether an item that the stage had no time for gives way to the next one.
         clock: for rates and deadlines.
         changed: called, from any thread, when the state changes.
         crashed: called with an error that nobody expected; the source is over, and the agent should stop loudly.
@@ -89,6 +90,7 @@ class Watch(Generic[_Item, _Out]):
         deliver: Callable[[Sequence[_Out]], None],
         *,
         live: bool,
+        newest_only: bool,
         clock: Clock,
         changed: Callable[[], None],
         crashed: Callable[[BaseException], None],
@@ -99,11 +101,13 @@ class Watch(Generic[_Item, _Out]):
         self._stage = stage
         self._deliver = deliver
         self._live = live
+        self._newest_only = newest_only
         self._clock = clock
         self._changed = changed
         self._crashed = crashed
         self._first_wait_s = first_wait_s
-        self._items: queue.Queue[_Item | None] = queue.Queue(_ROOM)
+        self._items: queue.Queue[_Item | None] = queue.Queue(1 if newest_only else _ROOM_TO_WAIT)
+        self._all_taken = False
         self._closing = threading.Event()
         self._source: Source[_Item] | None = None
         self._lock = threading.Lock()
@@ -153,7 +157,8 @@ class Watch(Generic[_Item, _Out]):
             same = (self._state, self._reason) == (state, reason)
             self._state, self._reason, self._broken = state, reason, broken
         if not same:
-            log.info("source", source=self._name, state=state, reason=reason)
+            say = log.warning if state == "failed" else log.info
+            say("source", source=self._name, state=state, reason=reason, dropped=self._dropped)
             self._changed()
 
     def _supervise(self, work: Callable[[], None]) -> None:
@@ -163,8 +168,8 @@ class Watch(Generic[_Item, _Out]):
             self._say("failed", f"{type(error).__name__}: {error}", broken=True)
             self.close()
             self._crashed(error)
-            while work == self._drive and self._items.get() is not None:
-                pass  # the other thread must not wait for ever for room
+            while work == self._drive and not self._all_taken:
+                self._all_taken = self._items.get() is None  # the other thread must not wait for ever for room
 
     def _iterate(self) -> None:
         wait_s = self._first_wait_s
@@ -208,7 +213,7 @@ class Watch(Generic[_Item, _Out]):
             self._count += 1
         while True:
             try:
-                self._items.put(item, timeout=None if not self._live else 0)
+                self._items.put(item, block=not self._newest_only)
                 return
             except queue.Full:
                 try:
@@ -226,6 +231,7 @@ class Watch(Generic[_Item, _Out]):
                 self._send(self._stage.tick(self._clock.boot_ns()))
                 continue
             if item is None:
+                self._all_taken = True
                 break
             self._send(self._stage.observe(item))
         self._send(self._stage.close())

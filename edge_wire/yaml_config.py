@@ -2,11 +2,13 @@
 
 Both sides have a configuration file and a technician beside it, so this is here and not twice. Every finding names the
 file, the line, the setting, what stood there and what was expected. Relative paths are meant from the file's folder.
+What stood there is shown without the user, password and path of an address: findings end up in logs and in mails.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, Val
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Place = tuple[str | int, ...]
+_ADDRESS = re.compile(r"([A-Za-z][\w+.-]*:/{0,2})([^/?#]*)(.*)", re.DOTALL)
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text``, but only scheme, host and port of it if it is an address; never raises.
+
+    Cameras take passwords before the host, in the path and in the query, and people write them unescaped.
+    """
+    address = _ADDRESS.fullmatch(text)
+    if address is None:
+        return text
+    scheme, place, rest = address.groups()
+    # An @ further on: what looks like the host may be a piece of the password, or this @ one of its characters.
+    return scheme + ("…" if "@" in rest else place.rpartition("@")[2])
 
 
 class Settings(BaseModel):
@@ -25,26 +41,31 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-def _from_folder(path: Path, info: ValidationInfo) -> Path:
+def from_folder(path: Path, info: ValidationInfo) -> Path:
+    """Return ``path``; a relative one from the folder of the configuration file that is being read, if one is."""
     folder = (info.context or {}).get("folder")
     return path if folder is None or path.is_absolute() else Path(folder, path)
 
 
-ConfigPath = Annotated[Path, AfterValidator(_from_folder)]
+ConfigPath = Annotated[Path, AfterValidator(from_folder)]
 """A path; a relative one is taken from the configuration file's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: ``str`` gives ``agent.yaml:12: cameras[0].url: got "x", expected …``."""
+    """One thing that is wrong: ``str`` gives ``agent.yaml:12: cameras[0].url: got "x", expected …``.
+
+    ``line`` is None where no one line is to blame.
+    """
 
     file: str
-    line: int
+    line: int | None
     place: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.place + ': ' if self.place else ''}{self.text}"
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.place + ': ' if self.place else ''}{self.text}"
 
 
 class ConfigError(Exception):
@@ -72,19 +93,21 @@ def load(path: Path, model: type[_Model]) -> _Model:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         fix = "name another with --config or $NIGHTJAR_CONFIG"
-        raise ConfigError([Finding(str(path), 0, "", f"cannot be read ({reason}); {fix}")]) from error
+        raise ConfigError([Finding(str(path), None, "", f"cannot be read ({reason}); {fix}")]) from error
+    lines: dict[_Place, int] = {}
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError([_syntax(path, error)]) from error
-    if not isinstance(root, yaml.MappingNode):
-        raise ConfigError([Finding(path.name, 1, "", "expected settings in the form `name: value`")])
-    lines: dict[_Place, int] = {}
-    findings = [Finding(path.name, line, _name(place), "stands twice") for place, line in _walk(root, (), lines)]
-    try:
+        if not isinstance(root, yaml.MappingNode):
+            raise ConfigError([Finding(path.name, 1, "", "expected settings in the form `name: value`")])
+        findings = [Finding(path.name, line, _name(place), "stands twice") for place, line in _walk(root, (), lines)]
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError([_syntax(path, error)]) from error
+    except RecursionError as error:
+        reason = "nests too deeply, or an alias (*name) stands inside of what it names"
+        raise ConfigError([Finding(path.name, None, "", reason)]) from error
+    except ValueError as error:  # PyYAML hands on what date() and int() say
+        raise ConfigError([Finding(path.name, None, "", f"a value cannot be read: {error}")]) from error
     try:
         settings = model.model_validate(values, context={"folder": path.parent})
     except ValidationError as error:
@@ -92,7 +115,7 @@ def load(path: Path, model: type[_Model]) -> _Model:
     else:
         if not findings:
             return settings
-    raise ConfigError(sorted(findings, key=lambda finding: finding.line))
+    raise ConfigError(sorted(findings, key=lambda finding: finding.line or 0))
 
 
 def _syntax(path: Path, error: yaml.YAMLError) -> Finding:
@@ -108,6 +131,9 @@ def _walk(node: yaml.Node, place: _Place, lines: dict[_Place, int]) -> list[tupl
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "expected a name, got a group; are these the braces of a template that nobody filled in?"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             inner = (*place, key.value)
             if key.value in seen:
                 twice.append((inner, key.start_mark.line + 1))
@@ -134,13 +160,13 @@ def _text(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return "there is no such setting"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if isinstance(item["input"], dict):
+    if isinstance(item["input"], dict | list):
         return f"expected {message}"
     return f"got {_short(item['input'])}, expected {message}"
 
 
 def _short(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    text = f'"{without_secrets(value)}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -159,6 +159,7 @@ class Chain:
     ) -> Path:
         """Write an agent's configuration and return the file."""
         files = self.broker.client(device)
+        (self.folder / device).mkdir(mode=0o700, exist_ok=True)
         settings: dict[str, Any] = {
             "data_dir": str(self.folder / device),
             "device": {

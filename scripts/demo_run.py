@@ -142,8 +142,10 @@ def demo(
 
       ./scripts/demo --once --json
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ends in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends the demo as Ctrl-C does
+        signal.signal(ends, signal.default_int_handler)
     printer = Printer(as_json=as_json)
+    os.umask(0o077)
     folder = keep if keep is not None else Path(tempfile.mkdtemp(prefix="nightjar-demo-"))
     try:
         code = _run(folder, video, audio, hotlist, printer, once=once)
@@ -176,7 +178,12 @@ def _run(
     footage = (from_assets(assets, media / "photographs") if assets else None) or rendered(media)
     if video is not None or audio is not None or hotlist is not None:
         # What a person brings is theirs to judge.
-        footage = Footage(video or footage.video, audio or footage.audio, (), shots_expected=False)
+        footage = Footage(
+            footage.video if video is None else _from_here(video),
+            footage.audio if audio is None else _from_here(audio),
+            (),
+            shots_expected=False,
+        )
     if hotlist is None:
         hotlist = folder / "hotlist.csv"
         write_hotlist(hotlist, footage.listed)
@@ -203,6 +210,11 @@ def _run(
     words = ", ".join(f"{count} {name}" for name, count in tally.summary().items())
     printer.show("summary", summary, f"{'good' if not missing else 'NOT GOOD'}: {words}", "bold")
     return 1 if missing else 0
+
+
+def _from_here(source: str) -> str:
+    """A file as its absolute path: the agent would take a relative one from its configuration's folder."""
+    return str(Path(source).absolute()) if Path(source).exists() else source
 
 
 def _assets() -> Path | None:

@@ -40,7 +40,7 @@ def _page(name: str, model: type[BaseModel]) -> str:
         f"# Settings of `{name}`",
         "",
         f"Read from `--config`, else `$NIGHTJAR_CONFIG`, else `/etc/nightjar/{name}.yaml`. An unknown setting is an",
-        "error; every error is listed with its line. Relative paths are meant from the file's folder. Secrets are",
+        "error; every error is listed with its line. Relative paths are meant from the file's folder. Keys are",
         f"never settings, only paths to them. JSON schema for editors: `configs/{name}.schema.json`.",
     ]
     queue: list[tuple[str, type[BaseModel]]] = [("", model)]

@@ -3,12 +3,14 @@
 ``score`` is the highest gunshot probability of any window of the recording, so that every recording has one;
 ``shots`` are the onsets whose window reaches the model's threshold.
 
-Exit codes: 0; 1 when a recording could not be read (all others were); 2 for wrong usage; 3 without the model.
+Exit codes: 0; 1 when a recording could not be read or a folder holds none (all others
+were heard); 2 for wrong usage; 3 without the model.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +37,9 @@ class GunshotModel(StrEnum):
 
 
 def listen(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Recordings, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Recordings, or folders with some in or below them.")
+    ],
     model: Annotated[
         GunshotModel,
         typer.Option(help="gunshot-research learned from recordings that allow research only; see its card."),
@@ -44,8 +48,7 @@ def listen(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            envvar="NIGHTJAR_MODELS_DIR",
-            help="Where to look for models first; what it lacks comes from the installed ones.",
+            help="Where to look for models first, else $NIGHTJAR_MODELS_DIR; the installed ones complete it.",
         ),
     ] = None,
     threshold: Annotated[
@@ -91,8 +94,10 @@ def _listen_to_all(
     failed = 0
     began_s = time.monotonic()
     shown = False
-    for number, path in enumerate(recordings):
+    for number, (path, problem) in enumerate(recordings):
         try:
+            if problem:
+                raise SourceError(problem)
             line = _heard(path, classifier, limit)
         except SourceError as error:
             failed += 1
@@ -107,14 +112,18 @@ def _listen_to_all(
     return failed
 
 
-def _expanded(paths: Sequence[Path]) -> Iterator[Path]:
+def _expanded(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield each recording, and each folder without one together with what is wrong with it."""
     from edge_agent.sources.audio import list_recordings
 
     for path in paths:
-        if path.is_dir():
-            yield from list_recordings(path)
+        try:
+            # Unlike the method of Path it does not raise; read_blocks then says why the path cannot be looked at.
+            found = list_recordings(path) if os.path.isdir(path) else [path]
+        except ConfigurationError as error:
+            yield path, str(error)
         else:
-            yield path
+            yield from ((recording, "") for recording in found)
 
 
 def _heard(path: Path, classifier: OnnxShotClassifier, threshold: float) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """``edge-agent read``: the plates in photographs, without configuration, broker or collector.
 
-Exit codes: 0; 1 when a photograph could not be read (all others were); 2 for wrong usage; 3 without plate models.
+Exit codes: 0; 1 when a photograph could not be read or a folder holds none (all others
+were read); 2 for wrong usage; 3 without plate models.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +22,14 @@ from edge_agent.ports import PlateReader
 
 
 def read(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photographs, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Photographs, or folders with some in or below them.")
+    ],
     models_dir: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            envvar="NIGHTJAR_MODELS_DIR",
-            help="Where to look for models first; what it lacks comes from the installed ones.",
+            help="Where to look for models first, else $NIGHTJAR_MODELS_DIR; the installed ones complete it.",
         ),
     ] = None,
     trust_digest: Annotated[
@@ -34,7 +37,7 @@ def read(
         typer.Option(metavar="SHA256", help="Run the unknown model file with this digest. May be given again."),
     ] = None,
     pad: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Widen each box on each side by this fraction of its size.")
+        float, typer.Option(min=0.0, max=0.5, help="Widen each box on each side by this fraction of its size.")
     ] = 0.12,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a photograph.")] = False,
 ) -> None:
@@ -74,24 +77,30 @@ def _read_all(paths: list[Path], models_dir: Path | None, trusted: list[str], pa
     reader = NetworkPlateReader(resolve_plates(models_dir, trusted), pad=pad)
     cv2.setNumThreads(1)  # "ms" means one thread, the resizing included
     failed = 0
-    for path in photographs:
+    for path, problem in photographs:
         try:
+            if problem:
+                raise SourceError(problem)
             line = _timed(reader, path.name, load_image(path))
         except SourceError as error:
             failed += 1
-            line = {"image": path.name, "error": str(error)}
+            line = {"image": path.name or str(path), "error": str(error)}
         typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _human(line))
     return failed
 
 
-def _expanded(paths: list[Path]) -> Iterator[Path]:
+def _expanded(paths: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield each photograph, and each folder without one together with what is wrong with it."""
     from edge_agent.sources.stills import list_images
 
     for path in paths:
-        if path.is_dir():
-            yield from list_images(path)
+        try:
+            # Unlike the method of Path it does not raise; load_image then says why the path cannot be looked at.
+            found = list_images(path) if os.path.isdir(path) else [path]
+        except ConfigurationError as error:
+            yield path, str(error)
         else:
-            yield path
+            yield from ((photograph, "") for photograph in found)
 
 
 def _timed(reader: PlateReader, name: str, image: NDArray[np.uint8]) -> dict[str, object]:

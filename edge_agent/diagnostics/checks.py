@@ -1,6 +1,7 @@
 """The checks behind ``edge-agent doctor``: each measures something, holds it to a limit and says how to mend it.
 
-A check never changes the device, and takes seconds at most. It knows one stage; ``doctor`` knows which checks to run.
+A check takes seconds at most. It knows one stage; ``doctor`` knows which checks to run. Only that of the ack leaves
+something behind, an epoch in the outbox: what the collector acknowledges is an outbox's row.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def check_camera(name: str, url: str, open_source: Callable[[], _Opened[Frame]])
     try:
         frames = _first(open_source, 1)
     except AgentError as error:
-        return Check(name, str(error), limit, Verdict.FAIL, f"look at the cable, the address and the password of {url}")
+        fix = f"look at the cable, the address and the password of {url}" if "://" in url else f"look at {url}"
+        return Check(name, str(error), limit, Verdict.FAIL, fix)
     if not frames:
         return Check(name, "no picture came", limit, Verdict.FAIL, f"look at what {url} gives")
     return _judge_picture(name, limit, frames[0].image)
@@ -133,7 +135,8 @@ def check_microphone(name: str, source: str, open_source: Callable[[], _Opened[A
     try:
         blocks = _first(open_source, _LISTEN_BLOCKS)
     except AgentError as error:
-        return Check(name, str(error), limit, Verdict.FAIL, f"look at the plug, and at what {source} names")
+        fix = "look at the plug, and at `arecord -l`" if source.startswith("device") else f"look at {source}"
+        return Check(name, str(error), limit, Verdict.FAIL, fix)
     samples = np.concatenate([block.samples for block in blocks]) if blocks else np.zeros(0, np.float32)
     if not samples.size:
         return Check(name, "no sound came", limit, Verdict.FAIL, f"look at what {source} gives")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -66,7 +66,12 @@ def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
     for microphone in config.microphones:
         yield check_microphone(microphone.id, microphone.source, partial(_open_microphone, microphone, clock))
     folder = app.outbox_settings(config).folder
-    if is_held(folder):
+    try:
+        running = is_held(folder)
+    except OutboxError as error:
+        yield Check("outbox", str(error), "readable", Verdict.FAIL, "run doctor as the user that the agent runs as")
+        return
+    if running:
         yield from _ask_running_agent(config, clock)
     else:
         yield from _connect(config, clock)
@@ -110,14 +115,14 @@ def _ask_running_agent(config: AgentConfig, clock: Clock) -> Iterator[Check]:
 
 def _broker_of(status: UplinkStatus) -> Check:
     measured = f"the running agent: {status.state}, {status.reason}"
-    if status.state in (UplinkState.CONNECTED, UplinkState.WORKING):
+    if status.state in (UplinkState.CONNECTED, UplinkState.WORKING) and status.fault is None:
         return Check("broker", measured, _BROKER_LIMIT, Verdict.OK)
     return Check("broker", measured, _BROKER_LIMIT, Verdict.FAIL, _FIXES[status.fault or Fault.LOST])
 
 
 def _ack_of(status: UplinkStatus) -> Check:
     if status.state is not UplinkState.WORKING or status.ack_round_trip_ms is None:
-        return Check("ack", f"none: {status.reason}", _ACK_LIMIT, Verdict.FAIL, _FIXES[Fault.LOST])
+        return Check("ack", f"none: {status.reason}", _ACK_LIMIT, Verdict.FAIL, _FIXES[status.fault or Fault.LOST])
     measured = f"{status.ack_round_trip_ms:.0f} ms, last {status.last_ack_age_s or 0:.0f} s ago"
     return Check("ack", measured, _ACK_LIMIT, Verdict.OK)
 
@@ -138,6 +143,11 @@ def _connect(config: AgentConfig, clock: Clock) -> Iterator[Check]:
         yield Check("broker", measured, _BROKER_LIMIT, Verdict.WARN, "renew the broker's certificate")
     else:
         yield Check("broker", measured, _BROKER_LIMIT, Verdict.OK)
+    reason = _not_ours(config.data_dir)
+    if reason:
+        fix = "run doctor as the user that the agent runs as, or start the agent and run it again"
+        yield Check("ack", f"not tried: {reason}", _ACK_LIMIT, Verdict.WARN, fix)
+        return
     try:
         round_trip_ms = asyncio.run(_round_trip(config, clock))
     except (LinkError, AgentError) as error:
@@ -147,6 +157,14 @@ def _connect(config: AgentConfig, clock: Clock) -> Iterator[Check]:
         yield Check("ack", f"{round_trip_ms:.0f} ms", _ACK_LIMIT, Verdict.OK)
 
 
+def _not_ours(data_dir: Path) -> str:
+    """Why opening the outbox here would leave files that the agent's own user cannot open; empty if it would not."""
+    if not data_dir.exists():
+        return f"{data_dir} is not there yet"
+    owner = data_dir.stat().st_uid
+    return "" if owner == os.geteuid() else f"{data_dir} belongs to user {owner}"
+
+
 async def _round_trip(config: AgentConfig, clock: Clock) -> float:
     key = device_key.load(config.device.key)
     async with await Outbox.open(app.outbox_settings(config), key, clock) as outbox:
@@ -154,8 +172,8 @@ async def _round_trip(config: AgentConfig, clock: Clock) -> float:
 
 
 def _outbox(folder: Path, clock: Clock) -> Check:
-    with contextlib.suppress(OutboxError):
+    try:
         state = read_state(folder, clock)
-        return check_outbox(state.pending, state.oldest_s, state.parked)
-    fix = "run the agent once; if it did run, see its log"
-    return Check("outbox", f"none in {folder}", "readable", Verdict.WARN, fix)
+    except OutboxError as error:
+        return Check("outbox", str(error), "readable", Verdict.WARN, "run the agent once; if it did run, see its log")
+    return check_outbox(state.pending, state.oldest_s, state.parked)

@@ -44,12 +44,10 @@ class Onset:
     Attributes:
         sample: index into the picked stretch, as given to ``pick_onset``.
         error_s: one sigma, in seconds: noise over the slope of the rise, and half a sample.
-        snr_db: peak after the onset against the noise before it.
     """
 
     sample: int
     error_s: float
-    snr_db: float
 
 
 class OnsetGate:
@@ -128,20 +126,19 @@ def pick_onset(stretch: NDArray[np.float32], rate_hz: int) -> Onset:
         half a sample; the slope is the peak over the time from onset to peak, so it carries the bandwidth.
     """
     if len(stretch) < 8 or not np.any(stretch):
-        return Onset(0, _FRAME_S, 0.0)
+        return Onset(0, _FRAME_S)
     sections = highpass(rate_hz)
     # Begun in the steady state of its first sample, or the filter's own start would look like an arrival.
     wave, _ = signal.sosfilt(sections, stretch, zi=signal.sosfilt_zi(sections) * stretch[0])
     if not np.any(wave):
-        return Onset(0, _FRAME_S, 0.0)
+        return Onset(0, _FRAME_S)
     peak = int(np.argmax(np.abs(wave)))
     sample = _akaike(wave[: peak + 1]) if peak >= 4 else 0
     rise = max(1, peak - sample)
     noise = float(np.sqrt(np.mean(wave[:sample] ** 2))) if sample >= 4 else 0.0
     height = float(np.abs(wave[peak]))
     jitter_s = (noise / height) * rise / rate_hz
-    snr_db = 20 * math.log10(height / max(noise, 1e-6))
-    return Onset(sample, math.hypot(jitter_s, 0.5 / rate_hz), snr_db)
+    return Onset(sample, math.hypot(jitter_s, 0.5 / rate_hz))
 
 
 def _akaike(wave: NDArray[np.float64]) -> int:

@@ -220,8 +220,8 @@ def _sha256(path: Path) -> str:
 def _models_dir(named: Path | None) -> Path | None:
     variable = os.environ.get(MODELS_DIR_VARIABLE)
     folder = named if named is not None else Path(variable) if variable else None
-    if folder is not None and not folder.is_dir():
-        where = "--models-dir" if named is not None else f"${MODELS_DIR_VARIABLE}"
+    if folder is not None and not os.path.isdir(folder):
+        where = "--models-dir (or models.dir)" if named is not None else f"${MODELS_DIR_VARIABLE}"
         raise ConfigurationError(f"{where}: got {folder}, expected a folder of model files.")
     return folder
 

@@ -13,7 +13,7 @@ Invariants (numbers are PROTOCOL's):
 -   Order goes by queue time on the boot clock and by sequence. A reboot counts as ``live_for_s``: whatever was queued
     before it is backlog. Wall time decides nothing.
 
-Layout of the folder (mode 0700), which one agent holds at a time through ``outbox.lock``:
+Layout of the folder (mode 0700, its files 0600), which one agent holds at a time through ``outbox.lock``:
 
     outbox.db             rows, counters, epochs, kept files (see ``schema``); with -wal and -shm beside it
     outbox.journal        what must survive a corrupt database: reserved sequences, copies of Opens (see ``journal``)

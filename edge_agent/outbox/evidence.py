@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
+
 from edge_agent.outbox.durable import PARTIAL, sync_folder, write_durably
+
+_log = structlog.get_logger(__name__)
+_SHELF = re.compile(r"[0-9a-f]{2}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Evidence:
@@ -41,7 +48,11 @@ class Evidence:
         return sha256
 
     def read(self, sha256: bytes) -> bytes | None:
-        """Return the file's bytes, or None if it is not held or is no longer what its name says."""
+        """Return the file's bytes, or None if it is not held or is no longer what its name says.
+
+        Raises:
+            OSError: it is held and cannot be read.
+        """
         try:
             content = self.path(sha256).read_bytes()
         except FileNotFoundError:
@@ -53,11 +64,20 @@ class Evidence:
         self.path(sha256).unlink(missing_ok=True)
 
     def sweep(self) -> Iterator[tuple[bytes, int]]:
-        """Yield hash and size in bytes of every file, and delete what a crash left half written."""
+        """Yield hash and size in bytes of every file, and delete what a crash left half written.
+
+        What others put there, such as ``lost+found`` or ``.nfs0001``, is left alone and logged.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for shelf in os.scandir(self._folder):
+            if not _SHELF.fullmatch(shelf.name) or not shelf.is_dir(follow_symlinks=False):
+                _log.warning("not ours, left alone", file=shelf.path)
+                continue
             for entry in os.scandir(shelf):
-                if entry.name.endswith(PARTIAL):
+                is_file = entry.is_file(follow_symlinks=False)
+                if is_file and entry.name.endswith(PARTIAL):
                     os.unlink(entry)
-                else:
+                elif is_file and _SHA256.fullmatch(entry.name) and entry.name.startswith(shelf.name):
                     yield bytes.fromhex(entry.name), entry.stat().st_size
+                else:
+                    _log.warning("not ours, left alone", file=entry.path)

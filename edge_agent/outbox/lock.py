@@ -1,30 +1,40 @@
-"""One agent per outbox: a lock on a file, which the kernel drops with the one that holds it."""
+"""One agent per outbox: a lock on a file, which the kernel drops with the one that holds it.
+
+An agent locks it exclusively for as long as it runs. Who only asks (``is_held``) locks it with others, for a moment.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from edge_agent.errors import OutboxError
 
 _NAME = "outbox.lock"
+_PATIENCE_S = 1.0
+_AGAIN_S = 0.01
 
 
 class FolderLock:
-    """Held from construction until ``release``.
+    """Held from construction until ``release``. Blocks for a moment while others only ask, at most for a second.
 
     Raises:
         OutboxError: another holds it.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._descriptor)
-            raise OutboxError(f"{folder}: another agent has this outbox open; stop it first") from error
+        patient_until_s = time.monotonic() + _PATIENCE_S
+        while not _lock(self._descriptor, fcntl.LOCK_EX):
+            # Whoever can share it shares it with those that only ask: no agent is there, and they are gone in a moment.
+            if not _lock(self._descriptor, fcntl.LOCK_SH) or time.monotonic() > patient_until_s:
+                os.close(self._descriptor)
+                raise OutboxError(f"{folder}: another agent has this outbox open; stop it first")
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # or two that wait here would keep each other out
+            time.sleep(_AGAIN_S)
 
     def release(self) -> None:
         """Let go of it."""
@@ -32,15 +42,32 @@ class FolderLock:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a running agent has the outbox in ``folder`` open."""
+    """Whether a running agent has the outbox in ``folder`` open.
+
+    Raises:
+        OutboxError: that cannot be seen, for want of permission.
+    """
     try:
         descriptor = os.open(folder / _NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise unusable(folder, error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
+
+
+def unusable(path: Path, error: OSError) -> OutboxError:
+    """Say that ``path`` cannot be used, and what helps where it belongs to another user."""
+    fix = "; run this as the agent's user, or with sudo" if isinstance(error, PermissionError) else ""
+    return OutboxError(f"{path}: cannot be used: {error.strerror or error}{fix}")
+
+
+def _lock(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -23,6 +23,7 @@ from edge_agent.outbox import journal as journals
 from edge_agent.outbox import schema
 from edge_agent.outbox.evidence import Evidence
 from edge_agent.outbox.journal import Journal, JournalEpoch
+from edge_agent.outbox.lock import unusable
 from edge_agent.outbox.rows import INSERT_ROW, row_values
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.provisioning.device_key import DeviceKey
@@ -74,14 +75,17 @@ async def open_epoch(settings: OutboxSettings, device_key: DeviceKey, clock: Clo
         OutboxError: the folder cannot be used.
         ConfigurationError: a newer agent's outbox lies there.
     """
-    journalled = await asyncio.to_thread(journals.read, settings.journal)
-    missing = not settings.database.exists()
     try:
-        database, damaged = await schema.connect(settings.database), False
-    except schema.DamagedError as error:
-        aside = await asyncio.to_thread(_set_aside, settings.database)
-        _log.error("outbox damaged: set aside, a new epoch begins", file=str(aside), found=str(error))
-        database, damaged = await schema.connect(settings.database), True
+        journalled = await asyncio.to_thread(journals.read, settings.journal)
+        missing = not settings.database.exists()
+        try:
+            database, damaged = await schema.connect(settings.database), False
+        except schema.DamagedError as error:
+            aside = await asyncio.to_thread(_set_aside, settings.database)
+            _log.error("outbox damaged: set aside, a new epoch begins", file=str(aside), found=str(error))
+            database, damaged = await schema.connect(settings.database), True
+    except OSError as error:
+        raise unusable(Path(error.filename or settings.folder), error) from error
     try:
         before = await _before(database, journalled or (), lost=damaged or (missing and journalled is not None))
         return await _begin(database, settings, device_key, clock, before, journalled or ())

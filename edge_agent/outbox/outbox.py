@@ -20,7 +20,7 @@ import structlog
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import ordering, schema
 from edge_agent.outbox.evidence import Evidence
-from edge_agent.outbox.lock import FolderLock
+from edge_agent.outbox.lock import FolderLock, unusable
 from edge_agent.outbox.opening import Opened, open_epoch
 from edge_agent.outbox.rows import Entry, Rows, Settled, stream_of
 from edge_agent.outbox.settings import OutboxSettings
@@ -103,9 +103,12 @@ class Outbox:
         """
         try:
             settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if settings.folder.stat().st_mode & 0o077:
+                settings.folder.chmod(0o700)
+                _log.warning("others could look into the outbox: mode set to 0700", folder=str(settings.folder))
             lock = FolderLock(settings.folder)
         except OSError as error:
-            raise OutboxError(f"{settings.folder}: cannot be used: {error.strerror}") from error
+            raise unusable(settings.folder, error) from error
         try:
             opened = await open_epoch(settings, device_key, clock)
         except BaseException:
@@ -203,9 +206,9 @@ class Outbox:
                     raise OutboxError(f"{type(entry.body).__name__}: names another {file.part.name} than came with it")
             stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
             identity, added_bytes = await self._writer.run(stored)
+            self._added.set()
             self._evidence_bytes += added_bytes
             await self._trim_files()
-        self._added.set()
         return identity
 
     def begin_connection(self) -> int:
@@ -292,23 +295,16 @@ class Outbox:
         """Enqueue the files that a verified command asks for, or the answer that they are no longer held.
 
         Raises:
-            OutboxError: an answer could not be written.
+            OutboxError: a file could not be read, or an answer not be written.
         """
         for wanted in command.wanted:
             async with self._filing:
-                content = await asyncio.to_thread(self._evidence.read, wanted.sha256)
+                try:
+                    content = await asyncio.to_thread(self._evidence.read, wanted.sha256)
+                except OSError as error:
+                    raise OutboxError(f"{self._settings.evidence}: a file could not be read: {error}") from error
                 await self._writer.run(partial(self._answer, command, wanted, content))
         self._added.set()
-
-    async def raise_urgency(self, sha256: bytes) -> int:
-        """Send the pending parts of a file as asked for; return how many there are.
-
-        Raises:
-            OutboxError: it could not be written.
-        """
-        raised = await self._writer.run(partial(self._rows.raise_urgency, sha256))
-        self._added.set()
-        return raised
 
     def sign(self, body: Health | Presence) -> bytes:
         """Return an unsequenced message, signed by the epoch's key, captured now."""
@@ -362,14 +358,19 @@ class Outbox:
         await self._rows.insert([Entry(part, now, Urgency.ASKED_MEDIA) for part in parts])
 
     async def _trim_files(self) -> None:
-        while (surplus_bytes := self._evidence_bytes - self._settings.evidence_quota_bytes) > 0:
-            forgotten = await self._writer.run(partial(self._rows.forget_files, surplus_bytes))
-            for sha256, size_bytes in forgotten:
-                await asyncio.to_thread(self._evidence.remove, sha256)
-                self._evidence_bytes -= size_bytes
-            if not forgotten:
-                _log.warning("kept files exceed their quota, and each is needed by a pending row")
-                return
+        """Delete the oldest files above the quota, as far as it goes: what was just stored is stored either way."""
+        try:
+            while (surplus_bytes := self._evidence_bytes - self._settings.evidence_quota_bytes) > 0:
+                forgotten = await self._writer.run(partial(self._rows.forget_files, surplus_bytes))
+                for sha256, size_bytes in forgotten:
+                    await asyncio.to_thread(self._evidence.remove, sha256)
+                    self._evidence_bytes -= size_bytes
+                if not forgotten:
+                    _log.warning("kept files exceed their quota, and each is needed by a pending row")
+                    return
+        except (OSError, OutboxError) as error:
+            # Forgotten and not deleted: it still counts as kept, and the next opening adopts it.
+            _log.error("old files could not be deleted; others are with the next detection", error=str(error))
 
     async def _keep_house(self) -> None:
         while True:

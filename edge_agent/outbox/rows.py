@@ -139,7 +139,10 @@ class Rows:
         return identities
 
     async def insert_statement(self) -> Identity:
-        """Store what every epoch that this outbox knows holds, as of just before the Statement itself."""
+        """Store what the epochs of this outbox hold, as of just before the Statement itself.
+
+        A message has room for two hundred epochs: those with pending rows first, then the newest.
+        """
         states = await self._database.execute_fetchall(
             """
             SELECT c.epoch, c.stream, c.next_sequence,
@@ -147,7 +150,8 @@ class Rows:
               (SELECT coalesce(min(r.sequence), 0) FROM rows r
                WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0)
             FROM counters c JOIN epochs e USING (epoch) WHERE e.recovered = 0
-            ORDER BY e.number DESC, c.stream LIMIT ?
+            ORDER BY EXISTS (SELECT 1 FROM rows p WHERE p.epoch = c.epoch AND p.state = 0) DESC,
+              e.number DESC, c.stream LIMIT ?
             """,
             (_STATEMENT_STREAMS,),
         )
@@ -239,7 +243,9 @@ class Rows:
         oldest = await self._database.execute_fetchall(
             """
             SELECT sha256, size_bytes FROM files
-            WHERE sha256 NOT IN (SELECT file FROM rows WHERE state = 0 AND file IS NOT NULL) ORDER BY number LIMIT 256
+            WHERE sha256 NOT IN (
+              SELECT file FROM rows INDEXED BY pending_by_file WHERE state = 0 AND file IS NOT NULL
+            ) ORDER BY number LIMIT 256
             """
         )
         forgotten: list[tuple[bytes, int]] = []

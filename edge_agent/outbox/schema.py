@@ -49,11 +49,6 @@ CREATE TABLE rows (
     envelope BLOB NOT NULL,
     UNIQUE (epoch, stream, sequence)
 );
-CREATE INDEX pending_in_order ON rows (urgency, queued_boot_ns, number) WHERE state = 0;
-CREATE INDEX pending_by_stream ON rows (epoch, stream, sequence) WHERE state = 0;
-CREATE INDEX pending_by_digest ON rows (digest) WHERE state = 0;
-CREATE INDEX pending_by_file ON rows (file) WHERE state = 0 AND file IS NOT NULL;
-CREATE INDEX settled ON rows (settled_boot_ns) WHERE state <> 0;
 CREATE TABLE counters (
     epoch INTEGER NOT NULL,
     stream INTEGER NOT NULL,
@@ -75,6 +70,16 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
+# At every opening: an outbox that is older than an index gets it too, and its layout stays. ``state`` stands in
+# those that rows are counted by, or SQLite would look each row up to see what the index's own condition says.
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS pending_in_order ON rows (urgency, queued_boot_ns, number, state) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS pending_by_stream ON rows (epoch, stream, sequence, state) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS pending_by_digest ON rows (digest) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS pending_by_file ON rows (file) WHERE state = 0 AND file IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_file ON rows (file) WHERE file IS NOT NULL;
+CREATE INDEX IF NOT EXISTS settled ON rows (settled_boot_ns, state) WHERE state <> 0;
+"""
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -89,8 +94,10 @@ async def connect(path: Path) -> aiosqlite.Connection:
     Raises:
         DamagedError: it is corrupt or no database.
         ConfigurationError: a newer agent wrote it.
-        OutboxError: it cannot be opened for another reason, such as permissions or a full disk.
+        OutboxError: it cannot be opened for another reason, such as a full disk.
+        OSError: it belongs to somebody else, or the folder is read-only.
     """
+    _make_private(path)
     try:
         # "IMMEDIATE": a transaction begins as a writer, so that it cannot fail half way for want of the lock.
         database = await aiosqlite.connect(path, isolation_level="IMMEDIATE")
@@ -131,3 +138,13 @@ async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
         raise ConfigurationError(f"{path}: got layout {version}, expected at most {VERSION}; a newer agent wrote it")
     if version == 0:
         await database.executescript(_TABLES)
+    await database.executescript(_INDEXES)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file if it is absent, and let its owner alone read it; SQLite gives -wal and -shm the same mode."""
+    path.touch(mode=0o600)
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.chmod(0o600)

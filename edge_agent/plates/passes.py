@@ -116,11 +116,6 @@ class PassVoter:
         self._scene: int | None = None
         self._latest_ns = 0
 
-    @property
-    def open_passes(self) -> int:
-        """How many passes are open."""
-        return len(self._open)
-
     def observe(self, frame: Frame, candidates: Sequence[PlateCandidate], now_boot_ns: int) -> list[VotedRead]:
         """Take in the plates of one frame.
 

@@ -48,8 +48,8 @@ class NetworkPlateReader:
         min_score: float = DEFAULT_MIN_SCORE,
         threads: int = 1,
     ) -> None:
-        if not 0.0 <= pad <= 1.0:
-            raise ConfigurationError(f"pad: got {pad}, expected a fraction of the box from 0 to 1.")
+        if not 0.0 <= pad <= 0.5:
+            raise ConfigurationError(f"pad: got {pad}, expected a fraction of the box from 0 to 0.5.")
         self.pad = pad
         self._detector = PlateDetector(models.detector, min_score=min_score, threads=threads)
         # "raw": straight from the network; a fitted temperature will have an id of its own.

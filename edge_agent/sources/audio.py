@@ -35,9 +35,12 @@ def list_recordings(folder: Path) -> list[Path]:
     """Return the recordings in ``folder`` and below, sorted.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: there are none, or a folder in it cannot be listed.
     """
-    recordings = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    try:
+        recordings = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: cannot be listed ({error.strerror}).") from error
     if not recordings:
         raise ConfigurationError(f"{folder}: holds no recordings; expected {', '.join(sorted(AUDIO_SUFFIXES))}.")
     return recordings
@@ -163,9 +166,13 @@ def open_audio_source(
         return MicrophoneSource(microphone, text.removeprefix("device").removeprefix(":") or None, clock)
     path = Path(text)
     pacing = Pacing(clock, pace, starts_at_utc_ns)
-    if path.is_dir():
-        return RecordingsSource(microphone, list_recordings(path), pacing, on_skipped=on_skipped)
-    if not path.is_file():
+    try:
+        if path.is_dir():
+            return RecordingsSource(microphone, list_recordings(path), pacing, on_skipped=on_skipped)
+        found = path.is_file()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be looked at ({error.strerror}).") from error
+    if not found:
         raise ConfigurationError(
             f"{path}: no such file or folder; expected device, device:NAME, a recording or a folder of recordings."
         )

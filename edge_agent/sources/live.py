@@ -14,7 +14,6 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 import numpy as np
@@ -23,6 +22,7 @@ from edge_agent.errors import SourceError
 from edge_agent.records import CaptureTime, Frame
 from edge_agent.sources.decoding import decoded
 from edge_wire.clock import Clock
+from edge_wire.yaml_config import without_secrets as without_secrets
 
 # Encoder, network and decoder of common IP cameras take 100 to 400 ms together; a USB camera is one exposure away.
 RTSP_LATENCY_NS = 250_000_000
@@ -30,14 +30,6 @@ USB_LATENCY_NS = 50_000_000
 DEFAULT_TIMEOUT_S = 5.0
 # Each connection is a scene of its own, also when a source is opened anew for it.
 _SCENES = itertools.count()
-
-
-def without_secrets(url: str) -> str:
-    """Return ``url`` without user name and password, for messages."""
-    parts = urlsplit(url)
-    if parts.username is None and parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}"))
 
 
 class LiveSource:

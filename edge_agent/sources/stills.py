@@ -9,7 +9,6 @@ Iterated by one thread; ``close`` may come from any.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -46,16 +45,15 @@ def load_image(path: Path) -> NDArray[np.uint8]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the pictures in ``folder``, sorted by name.
+    """Return the pictures in ``folder`` and below, sorted.
 
     Raises:
-        ConfigurationError: it cannot be listed, or holds none.
+        ConfigurationError: there are none, or a folder in it cannot be listed.
     """
     try:
-        names = sorted(os.listdir(folder))
+        images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     except OSError as error:
         raise ConfigurationError(f"{folder}: cannot be listed ({error.strerror}).") from error
-    images = [folder / name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise ConfigurationError(
             f"{folder}: no pictures in it; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}."

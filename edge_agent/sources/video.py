@@ -126,9 +126,13 @@ def open_frame_source(
         return LiveSource(camera, text, clock, latency_ns=latency_ns, timeout_s=timeout_s)
     path = Path(text)
     pacing = Pacing(clock, pace, starts_at_utc_ns)
-    if path.is_dir():
-        return StillsSource(camera, list_images(path), pacing, fps=fps, on_skipped=on_skipped)
-    if not path.is_file():
+    try:
+        if path.is_dir():
+            return StillsSource(camera, list_images(path), pacing, fps=fps, on_skipped=on_skipped)
+        found = path.is_file()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be looked at ({error.strerror}).") from error
+    if not found:
         raise ConfigurationError(f"{path}: no such file or folder; expected an image, a folder of images, or a video.")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return StillsSource(camera, [path], pacing, fps=fps, on_skipped=on_skipped)

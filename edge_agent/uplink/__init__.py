@@ -15,6 +15,7 @@ Ownership: one asyncio task runs ``Uplink.run``. paho's network thread only hand
 """
 
 from edge_agent.uplink.checks import BrokerCheck, check_ack_round_trip, check_broker
+from edge_agent.uplink.files import check_files
 from edge_agent.uplink.link import LinkError
 from edge_agent.uplink.settings import UplinkSettings
 from edge_agent.uplink.status import Fault, UplinkState, UplinkStatus, read_status
@@ -30,5 +31,6 @@ __all__ = [
     "UplinkStatus",
     "check_ack_round_trip",
     "check_broker",
+    "check_files",
     "read_status",
 ]

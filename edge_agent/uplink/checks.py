@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edge_agent.sending import Outgoing
-from edge_agent.uplink.link import Connect, LinkError, open_link, tls_context
+from edge_agent.uplink.files import tls_context
+from edge_agent.uplink.link import Connect, LinkError, connecting_to, open_link
 from edge_agent.uplink.settings import UplinkSettings
 from edge_agent.uplink.status import Fault
 from edge_agent.uplink.uplink import Uplink
@@ -50,6 +51,7 @@ async def check_broker(settings: UplinkSettings, connect: Connect = open_link) -
 
     Raises:
         LinkError: with the step that failed.
+        ConfigurationError: a certificate or key cannot be loaded.
     """
     reached = await asyncio.to_thread(_reach, settings)
     began_s = time.monotonic()
@@ -66,6 +68,7 @@ async def check_ack_round_trip(
 
     Raises:
         LinkError: no ack came in time; the text says how far the link got.
+        ConfigurationError: a certificate or key cannot be loaded.
     """
     uplink = Uplink(settings, outgoing, clock, connect=connect)
     running = asyncio.create_task(uplink.run(), name="uplink-check")
@@ -83,24 +86,16 @@ async def check_ack_round_trip(
 
 
 def _reach(settings: UplinkSettings) -> tuple[float, float, float, str, datetime]:
-    where = f"{settings.host}:{settings.port}"
     context = tls_context(settings)
     began_s = time.monotonic()
-    try:
+    with connecting_to(settings):
         address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4]
-    except socket.gaierror as error:
-        raise LinkError(Fault.DNS, f"{where}: the name cannot be resolved: {error.strerror}") from error
-    resolved_s = time.monotonic()
-    try:
+        resolved_s = time.monotonic()
         with socket.create_connection((str(address[0]), settings.port), settings.connect_timeout_s) as plain:
             connected_s = time.monotonic()
             with context.wrap_socket(plain, server_hostname=settings.host) as secure:
                 shaken_s = time.monotonic()
                 version, certificate = secure.version() or "", secure.getpeercert() or {}
-    except ssl.SSLError as error:
-        raise LinkError(Fault.TLS, f"{where}: TLS failed: {error}") from error
-    except OSError as error:
-        raise LinkError(Fault.TCP, f"{where}: cannot be reached: {error}") from error
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     steps_ms = (resolved_s - began_s, connected_s - resolved_s, shaken_s - connected_s)
     dns_ms, tcp_ms, tls_ms = (1e3 * step for step in steps_ms)

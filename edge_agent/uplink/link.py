@@ -1,8 +1,9 @@
 """One connection to the broker, as asyncio sees it. ``open_link`` is the paho one; tests bring their own.
 
-paho's network thread calls back with what it received; each callback does nothing but hand that over to the event
-loop. What the loop has not taken yet is bounded: PUBACKs by the window, received messages by ``_MAX_WAITING``, beyond
-which they are dropped and counted (the collector acks what is sent again).
+Connecting has a thread of its own, which nobody waits for once it is not wanted any more: a name server or a silent
+host can hold it for half a minute. paho's network thread calls back with what it received; each callback does nothing
+but hand that over to the event loop. What the loop has not taken yet is bounded: PUBACKs by the window, received
+messages by ``_MAX_WAITING``, beyond which they are dropped and counted (the collector acks what is sent again).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVarTuple
 
@@ -22,7 +24,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.errors import UplinkError
+from edge_agent.errors import ConfigurationError, UplinkError
+from edge_agent.uplink.files import tls_context
 from edge_agent.uplink.settings import UplinkSettings
 from edge_agent.uplink.status import Fault
 from edge_wire import topics
@@ -126,19 +129,22 @@ async def open_link(settings: UplinkSettings, will: Outbound | None) -> Link:
     return link
 
 
-def tls_context(settings: UplinkSettings) -> ssl.SSLContext:
-    """Trust the configured authority alone and show the device's certificate. Blocking.
+@contextlib.contextmanager
+def connecting_to(settings: UplinkSettings) -> Iterator[None]:
+    """Tell apart what fails on the way to the broker.
 
     Raises:
-        LinkError: a file is missing or not what it should be.
+        LinkError: name, TLS or TCP.
     """
+    where = f"{settings.host}:{settings.port}"
     try:
-        context = ssl.create_default_context(cafile=str(settings.ca_path))
-        context.load_cert_chain(settings.cert_path, settings.key_path)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        files = f"{settings.ca_path}, {settings.cert_path}, {settings.key_path}"
-        raise LinkError(Fault.TLS, f"TLS: {files}: cannot be used: {error}") from error
-    return context
+        yield
+    except (socket.gaierror, UnicodeError) as error:  # "broker..example" cannot even be asked for
+        raise LinkError(Fault.DNS, f"{where}: the name cannot be resolved: {error}") from error
+    except ssl.SSLError as error:
+        raise LinkError(Fault.TLS, f"{where}: TLS failed: {error}") from error
+    except OSError as error:
+        raise LinkError(Fault.TCP, f"{where}: cannot be reached: {error}") from error
 
 
 class _PahoLink:
@@ -146,6 +152,7 @@ class _PahoLink:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._incoming: asyncio.Queue[Inbound | Puback | LinkError] = asyncio.Queue()
+        self._opened: asyncio.Future[None] = self._loop.create_future()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
         self._broken: LinkError | None = None
@@ -170,7 +177,8 @@ class _PahoLink:
 
     async def open(self) -> None:
         timeout_s = self._settings.connect_timeout_s
-        await asyncio.to_thread(self._connect)
+        threading.Thread(target=self._connect_aside, name="uplink-connect", daemon=True).start()
+        await self._opened
         self._client.loop_start()
         await self._within(self._answered, timeout_s, Fault.LOST, "no answer to CONNECT")
         device, agency = self._settings.device, self._settings.agency
@@ -199,25 +207,17 @@ class _PahoLink:
         return item
 
     async def close(self) -> None:
+        if self._opened.cancelled():  # the thread that connects still has the client, and puts it away
+            return
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
-        # The public way to close what paho wakes its thread with: sockets that otherwise wait for garbage collection.
-        self._client.reinitialise(self._settings.device)
+        self._put_away()
         for unanswered in (self._answered, self._subscribed):
             unanswered.cancel()
 
-    def _connect(self) -> None:
-        settings = self._settings
-        where = f"{settings.host}:{settings.port}"
-        self._client.tls_set_context(tls_context(settings))
-        try:
-            self._client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
-        except socket.gaierror as error:
-            raise LinkError(Fault.DNS, f"{where}: the name cannot be resolved: {error.strerror}") from error
-        except ssl.SSLError as error:
-            raise LinkError(Fault.TLS, f"{where}: TLS failed: {error}") from error
-        except OSError as error:
-            raise LinkError(Fault.TCP, f"{where}: cannot be reached: {error}") from error
+    def _put_away(self) -> None:
+        # The public way to close what paho wakes its thread with: sockets that otherwise wait for garbage collection.
+        self._client.reinitialise(self._settings.device)
 
     async def _within(self, answer: asyncio.Future[None], timeout_s: float, fault: Fault, text: str) -> None:
         try:
@@ -225,6 +225,25 @@ class _PahoLink:
                 await answer
         except TimeoutError as error:
             raise LinkError(fault, f"{self._settings.host}: {text} for {timeout_s:g} s") from error
+
+    # What follows runs on the thread that connects.
+
+    def _connect_aside(self) -> None:
+        failure: BaseException | None = None
+        try:
+            self._connect()
+        except BaseException as error:  # noqa: BLE001 - handed to the task that waits for this thread
+            failure = error
+        self._tell(self._settle_opened, failure)
+
+    def _connect(self) -> None:
+        settings = self._settings
+        try:
+            self._client.tls_set_context(tls_context(settings))
+        except ConfigurationError as error:  # it was good when the agent started: files are renewed under our feet
+            raise LinkError(Fault.TLS, str(error)) from error
+        with connecting_to(settings):
+            self._client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
 
     # What follows runs on paho's thread, up to the call of ``_tell``.
 
@@ -258,6 +277,15 @@ class _PahoLink:
             self._loop.call_soon_threadsafe(what, *arguments)
 
     # And from here on the event loop.
+
+    def _settle_opened(self, failure: BaseException | None) -> None:
+        if self._opened.cancelled():
+            self._client.disconnect()
+            self._put_away()
+        elif failure is None:
+            self._opened.set_result(None)
+        else:
+            self._opened.set_exception(failure)
 
     def _connected(self, code: int, name: str, receive_maximum: int) -> None:
         if self._answered.done():

@@ -39,10 +39,18 @@ class Record:
         self.changed = asyncio.Event()
         self.worked = asyncio.Event()
 
-    def show(self, state: UplinkState, reason: str, fault: Fault | None = None) -> None:
-        """Note where the link stands, and log it when that is new."""
+    def show(self, state: UplinkState, reason: str, fault: Fault | None = None, *, failed: bool = False) -> None:
+        """Note where the link stands, and log it when that is new: a failure as a warning.
+
+        Args:
+            state: how far up it is.
+            reason: one sentence for a person.
+            fault: where the connection failed, if it did.
+            failed: the connection holds, and yet something is wrong.
+        """
         if (state, reason) != (self._state, self._reason):
-            _log.info("uplink", state=str(state), reason=reason, fault=fault and str(fault))
+            log = _log.warning if failed or fault is not None else _log.info
+            log("uplink", state=str(state), reason=reason, fault=fault and str(fault))
         self._state, self._reason, self._fault = state, reason, fault
         self.changed.set()
 

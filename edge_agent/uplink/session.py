@@ -181,13 +181,14 @@ class Session:
             self._under_way[identity].in_hand = False
         if puback.reason == _NO_SUBSCRIBERS:
             self._counts["puback_no_subscribers"] += 1
-            self._record.show(UplinkState.CONNECTED, "connected, but no collector listens at the broker")
+            self._record.show(UplinkState.CONNECTED, "connected, but no collector listens at the broker", failed=True)
         elif puback.reason == _NOT_AUTHORISED:
             self._counts["puback_not_authorised"] += 1
             self._record.show(UplinkState.CONNECTED, "connected, but the broker does not let us publish", Fault.ACL)
         elif puback.reason >= _FAILURE:
             self._counts["puback_failed"] += 1
-            self._record.show(UplinkState.CONNECTED, f"connected, but the broker answered 0x{puback.reason:02x}")
+            reason = f"connected, but the broker answered 0x{puback.reason:02x}"
+            self._record.show(UplinkState.CONNECTED, reason, failed=True)
 
     async def _take_message(self, message: Inbound) -> None:
         try:

@@ -11,7 +11,8 @@ import structlog
 
 from edge_agent.errors import OutboxError
 from edge_agent.sending import Outgoing
-from edge_agent.uplink.link import Connect, LinkError, open_link
+from edge_agent.uplink.files import check_files
+from edge_agent.uplink.link import Connect, Link, LinkError, Outbound, open_link
 from edge_agent.uplink.record import Record
 from edge_agent.uplink.session import MakeHealth, Session
 from edge_agent.uplink.settings import UplinkSettings
@@ -36,7 +37,7 @@ class Uplink:
         connect: opens a connection.
 
     Raises:
-        ConfigurationError: a collector key cannot be read.
+        ConfigurationError: a certificate or key cannot be loaded; see ``check_files``.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class Uplink:
         self._health = health
         self._on_command = on_command
         self._connect = connect
+        check_files(settings)
         self._keys = load_collector_keys(settings.collector_key_paths)
         self._record = Record(outgoing.epoch, clock)
         self._stopping = asyncio.Event()
+        self._attempt: asyncio.Timeout | None = None
         self._health_changed = asyncio.Event()
 
     @property
@@ -66,8 +69,12 @@ class Uplink:
         return self._record.status
 
     def stop(self) -> None:
-        """Let ``run`` say goodbye and return."""
+        """Let ``run`` say goodbye and return; an attempt to connect is given up. Call it from the loop."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
+        if self._attempt is not None:
+            self._attempt.reschedule(asyncio.get_running_loop().time())
 
     def health_changed(self) -> None:
         """Send health now, because something in it changed."""
@@ -113,7 +120,9 @@ class Uplink:
             health_changed=self._health_changed,
             on_command=self._on_command,
         )
-        link = await self._connect(settings, session.will())
+        link = await self._open_link(session.will())
+        if link is None:
+            return
         try:
             record.counts["connections"] += 1
             record.show(UplinkState.CONNECTED, "connected, the collector has not acked yet")
@@ -121,6 +130,16 @@ class Uplink:
         finally:
             record.window = None
             await link.close()
+
+    async def _open_link(self, will: Outbound) -> Link | None:
+        """Connect, however long that takes; None if ``stop`` came first."""
+        try:
+            async with asyncio.timeout(None) as self._attempt:
+                return await self._connect(self._settings, will)
+        except TimeoutError:
+            return None
+        finally:
+            self._attempt = None
 
     async def _pause(self, failures: int) -> None:
         longest_s = min(self._settings.reconnect_min_s * 2 ** min(failures - 1, 20), self._settings.reconnect_max_s)

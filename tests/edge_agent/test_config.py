@@ -1,9 +1,12 @@
 """The agent's settings: what a technician gets wrong is said with its place and the fix."""
 
+import inspect
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from edge_agent.commands.read import read
 from edge_agent.config import AgentConfig
 from edge_wire.yaml_config import ConfigError, load
 
@@ -39,8 +42,14 @@ def test_a_good_file(tmp_path: Path) -> None:
         (
             '"rtsp://camera/1"',
             '"http://camera/1"',
-            'agent.yaml:5: cameras[0].url: got "http://camera/1", exp',
+            'agent.yaml:5: cameras[0].url: got "http://camera", exp',
         ),
+        ("/dev/video0", "file:///road.mp4", 'cameras[1].url: got "file://", exp'),
+        ("source: device", "source: rtsp://camera/1", "expected device, device:NAME, or a recording"),
+        ("source: device", "source: device, model: nonsense", "microphones[0].model: got"),
+        ("source: device", "source: device, starts_at: 5", 'microphones[0].starts_at: got 5, expected "now" or'),
+        ("source: device", 'source: device, starts_at: "5"', "a time with its zone"),
+        ("source: device", "source: device, starts_at: yesterday", "a time with its zone"),
         ("trailer-07", "Trailer_07", "agent.yaml:2: device.id: got"),
         ("pair: north-1c", "pair: south", "there is none called ['south']"),
         ("id: mast", "id: north-1", "these stand twice: ['north-1']"),
@@ -53,6 +62,53 @@ def test_a_good_file(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, wrong: str, right: str, said: str) -> None:
     assert wrong in GOOD
     assert said in findings(tmp_path, GOOD.replace(wrong, right))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://admin:se#cret@camera/1",
+        "rtsp://admin:se/cret@camera/1",
+        "rtsp://admin:se?cret@camera/1",
+        "rtsp://camera/?user=admin&password=se@cret",
+        "http://admin:secret@camera/1",
+        "rtsp:/admin:secret@camera/1",
+        "admin:secret@camera/1",
+    ],
+)
+def test_an_address_that_could_be_taken_otherwise_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    said = findings(tmp_path, GOOD.replace("rtsp://camera/1", url))
+    assert "agent.yaml:5: cameras[0].url: got" in said
+    assert "cret" not in said
+
+
+@pytest.mark.parametrize("url", ["rtsp://admin:se[cret@camera/1", "rtsp://admin:se%23cret@camera/1", "0"])
+def test_an_address_is_kept_as_it_stands(tmp_path: Path, url: str) -> None:
+    (tmp_path / "agent.yaml").write_text(GOOD.replace("rtsp://camera/1", url), encoding="utf-8")
+    assert load(tmp_path / "agent.yaml", AgentConfig).cameras[0].url == url
+
+
+def test_relative_sources_are_meant_from_the_files_folder(tmp_path: Path) -> None:
+    text = GOOD.replace("rtsp://camera/1", "media/road.mp4").replace("source: device", "source: sound")
+    (tmp_path / "agent.yaml").write_text(text, encoding="utf-8")
+    config = load(tmp_path / "agent.yaml", AgentConfig)
+    assert config.cameras[0].url == str(tmp_path / "media/road.mp4")
+    assert config.cameras[1].url == "/dev/video0"
+    assert config.microphones[0].source == str(tmp_path / "sound")
+
+
+@pytest.mark.parametrize("at", ["2026-11-21T10:00:00Z", '"2026-11-21T10:00:00Z"', "2026-11-21 11:00:00+01:00"])
+def test_when_a_recording_began(tmp_path: Path, at: str) -> None:
+    text = GOOD.replace("source: device", f"source: a.wav, starts_at: {at}")
+    (tmp_path / "agent.yaml").write_text(text, encoding="utf-8")
+    assert load(tmp_path / "agent.yaml", AgentConfig).microphones[0].starts_at == datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+def test_the_padding_has_one_bound(tmp_path: Path) -> None:
+    """That of the command, which may not be wider, as its figures are for settings."""
+    option = inspect.signature(read, eval_str=True).parameters["pad"].annotation.__metadata__[0]
+    bound = AgentConfig.model_json_schema()["$defs"]["Plates"]["properties"]["pad"]["maximum"]
+    assert option.max == bound
 
 
 def test_an_agent_without_sources_is_refused(tmp_path: Path) -> None:

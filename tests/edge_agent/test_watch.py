@@ -16,10 +16,16 @@ class Doubler:
 
     def __init__(self) -> None:
         self.ticked = threading.Event()
+        self.begun = threading.Event()
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.broken = False
 
     def observe(self, item: int) -> Sequence[int]:
         if item < 0:
             raise RuntimeError("a bug")
+        self.begun.set()
+        self.may_go_on.wait()
         return [item, item]
 
     def tick(self, now_boot_ns: int) -> Sequence[int]:
@@ -27,11 +33,13 @@ class Doubler:
         return []
 
     def close(self) -> Sequence[int]:
+        if self.broken:
+            raise RuntimeError("a bug at the end")
         return [-1]
 
 
 def watch(
-    sources: Sequence[Callable[[], Iterator[int]]], *, live: bool = False
+    sources: Sequence[Callable[[], Iterator[int]]], *, live: bool = False, newest_only: bool = False
 ) -> tuple[Watch[int, int], list[int], list[BaseException], Doubler]:
     out: list[int] = []
     crashes: list[BaseException] = []
@@ -51,6 +59,7 @@ def watch(
         stage,
         out.extend,
         live=live,
+        newest_only=newest_only,
         clock=FakeClock(),
         changed=lambda: None,
         crashed=crashes.append,
@@ -114,3 +123,42 @@ def test_an_unexpected_error_is_loud_and_ends_the_watch() -> None:
     made.join()
     assert [str(error) for error in crashes] == ["a bug"]
     assert made.state().state == "failed"
+
+
+def test_an_error_at_the_very_end_hangs_nobody() -> None:
+    made, _, crashes, stage = watch([numbers(1)])
+    stage.broken = True
+    made.start()
+    made.join()
+    assert [str(error) for error in crashes] == ["a bug at the end"]
+
+
+def slow_stage(*, newest_only: bool) -> list[int]:
+    """What is delivered when twenty items come while the stage is busy with the first."""
+    handed_over = threading.Event()
+    made, out, _, stage = watch([], newest_only=newest_only)
+
+    def twenty() -> Iterator[int]:
+        yield 0
+        stage.begun.wait()
+        if not newest_only:
+            stage.may_go_on.set()
+        yield from range(1, 20)
+        handed_over.set()
+
+    made, out, _, stage = watch([twenty], newest_only=newest_only)
+    stage.may_go_on.clear()
+    made.start()
+    assert handed_over.wait(10)
+    stage.may_go_on.set()
+    made.join()
+    assert made.state().dropped == 20 - len(set(out) - {-1})
+    return out
+
+
+def test_only_the_newest_picture_waits_for_a_busy_stage() -> None:
+    assert slow_stage(newest_only=True) == [0, 0, 19, 19, -1]
+
+
+def test_sound_waits_for_a_busy_stage() -> None:
+    assert slow_stage(newest_only=False) == [n for n in range(20) for _ in range(2)] + [-1]

@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from edge_wire.yaml_config import ConfigError, ConfigPath, Settings, find, load
+from edge_wire.yaml_config import ConfigError, ConfigPath, Settings, find, load, without_secrets
 
 
 class Inner(Settings):
@@ -58,6 +58,10 @@ def test_a_setting_that_stands_twice_is_not_passed_over(tmp_path: Path) -> None:
         ("", "expected settings in the form"),
         ("- a\n", "expected settings in the form"),
         ("name: !!python/object:os.system x\n", "agent.yaml:1: this is not YAML"),
+        ("key: a.pem\nname: {{ device }}\n", "agent.yaml:2: this is not YAML: expected a name, got a group"),
+        ("name: &x [*x]\n", "agent.yaml: nests too deeply, or an alias"),
+        ("name: " + 2000 * "[", "agent.yaml: nests too deeply"),
+        ("name: 2026-13-45\n", "agent.yaml: a value cannot be read: month must be in 1..12"),
     ],
 )
 def test_what_is_no_configuration(tmp_path: Path, text: str, expected: str) -> None:
@@ -65,8 +69,39 @@ def test_what_is_no_configuration(tmp_path: Path, text: str, expected: str) -> N
 
 
 def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"NIGHTJAR_CONFIG"):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read \(No such file.*NIGHTJAR_CONFIG"):
         load(tmp_path / "none.yaml", Outer)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtsp://cam.local:554/live", "rtsp://cam.local:554"),
+        ("rtsp://admin:secret@cam.local:554/live", "rtsp://cam.local:554"),
+        ("rtsp://admin:se@cret@cam/1", "rtsp://cam"),
+        ("rtsp://admin:se[cret@cam/1", "rtsp://cam"),
+        ("rtsp://admin:secret@[::1]:554/1", "rtsp://[::1]:554"),
+        ("rtsp://admin:pa#secret@cam/1", "rtsp://…"),
+        ("rtsp://admin:pa/secret@cam/1", "rtsp://…"),
+        ("rtsp://admin:pa?secret@cam/1", "rtsp://…"),
+        ("rtsp://cam:554/user=admin&password=secret", "rtsp://cam:554"),
+        ("rtsp://cam/?user=admin&password=se@cret", "rtsp://…"),
+        ("rtsp:///user=admin&password=secret", "rtsp://"),
+        ("rtsp:/admin:secret@cam/1", "rtsp:/cam"),
+        ("admin:secret@cam/1", "admin:cam"),
+        ("/media/night@home.mp4", "/media/night@home.mp4"),
+        ("", ""),
+    ],
+)
+def test_of_an_address_only_scheme_and_host_are_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize("value", ['"http://admin:secret@cam/1"', "[rtsp://admin:secret@cam/1]"])
+def test_findings_keep_passwords_to_themselves(tmp_path: Path, value: str) -> None:
+    said = findings(tmp_path, f"name: x\ninner:\n  - url: u\n    rate: {value}\n  - url: {value}\n    rate: 0\n")
+    assert "inner[0].rate" in said[0]
+    assert "secret" not in "".join(said)
 
 
 def test_the_option_goes_before_the_environment_before_the_default() -> None:

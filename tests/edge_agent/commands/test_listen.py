@@ -55,10 +55,22 @@ def test_what_cannot_be_read_costs_only_itself(app: typer.Typer, folder: Path) -
     assert len(lines) == 5
 
 
-def test_an_empty_folder_is_a_usage_error(app: typer.Typer, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, [str(tmp_path)])
+def test_an_empty_folder_costs_only_itself(app: typer.Typer, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    code, lines = run(app, tmp_path / "none", folder / "a.wav")
+    assert code == 1
+    assert [set(line) for line in lines] == [{"clip", "error"}, {"clip", "score", "shots", "ms"}]
+    assert lines[0]["clip"] == str(tmp_path / "none")
+    assert "no recordings" in str(lines[0]["error"])
+
+
+def test_a_wrong_models_folder_is_named_by_where_it_stands(
+    app: typer.Typer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTJAR_MODELS_DIR", str(folder / "gone"))
+    result = CliRunner().invoke(app, [str(folder)])
     assert result.exit_code == 2
-    assert "no recordings" in result.stderr
+    assert result.stderr.startswith("$NIGHTJAR_MODELS_DIR: got")
 
 
 def test_people_get_a_table(app: typer.Typer, folder: Path) -> None:

@@ -109,16 +109,40 @@ def test_a_damaged_model_exits_3(photographs: Path, tiny_models) -> None:
     assert "own_ocr.onnx" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["--pad", "2", "x.jpg"], ["--trust-digest", "zz", "x.jpg"], ["--nope"]])
+@pytest.mark.parametrize("arguments", [[], ["--pad", "0.51", "x.jpg"], ["--trust-digest", "zz", "x.jpg"], ["--nope"]])
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
 
-def test_an_empty_folder_exits_2(tmp_path: Path, tiny_models) -> None:
+def test_an_empty_folder_costs_only_itself(photographs: Path, tmp_path: Path, tiny_models) -> None:
     (tmp_path / "none").mkdir()
-    result = run(tmp_path / "none", *trusted(tiny_models()))
+    result = run(tmp_path / "none", photographs / "a.jpg", "--json", *trusted(tiny_models()))
+    empty, full = map(json.loads, result.stdout.splitlines())
+    assert result.exit_code == 1
+    assert set(empty) == {"image", "error"}
+    assert empty["image"] == "none"
+    assert "no pictures in it" in empty["error"]
+    assert full["plates"]
+
+
+def test_photographs_below_a_folder_are_read(photographs: Path, tiny_models) -> None:
+    lines = run(photographs.parent, "--json", *trusted(tiny_models())).stdout.splitlines()
+    assert {"a.jpg", "b.jpg"} <= {json.loads(line)["image"] for line in lines}
+
+
+def test_a_path_that_cannot_be_looked_at_is_no_traceback(tiny_models) -> None:
+    result = run("x" * 300, "--json", *trusted(tiny_models()))
+    assert result.exit_code == 1
+    assert "File name too long" in json.loads(result.stdout)["error"]
+
+
+def test_a_wrong_models_folder_is_named_by_where_it_stands(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTJAR_MODELS_DIR", str(tmp_path / "gone"))
+    result = run(photographs)
     assert result.exit_code == 2
-    assert "no pictures in it" in result.stderr
+    assert result.stderr.startswith("$NIGHTJAR_MODELS_DIR: got")
 
 
 def test_help_has_examples() -> None:

@@ -177,8 +177,15 @@ def test_without_models_the_message_says_how_to_get_them(shelf: Shelf) -> None:
 
 
 def test_a_folder_that_is_none_is_named(shelf: Shelf, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=f"--models-dir: got {re.escape(str(tmp_path / 'gone'))}"):
+    with pytest.raises(
+        ConfigurationError, match=rf"--models-dir \(or models\.dir\): got {re.escape(str(tmp_path / 'gone'))}"
+    ):
         resolve_plates(tmp_path / "gone")
+
+
+def test_a_folder_that_cannot_be_looked_at_is_no_traceback(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="expected a folder of model files"):
+        resolve_plates(tmp_path / ("x" * 300))
 
 
 def test_gunshot_sets_by_name(shelf: Shelf, tmp_path: Path) -> None:

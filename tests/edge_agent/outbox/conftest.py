@@ -1,7 +1,8 @@
 """A device with its outbox folder, and messages to put into it."""
 
 import hashlib
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import sqlite3
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import replace
 
 import pytest
@@ -100,6 +101,16 @@ class Device:
     @staticmethod
     def message(row):
         return codec.decode_up(cose.parse(row.envelope).payload)
+
+    def scans(self, statements) -> list[str]:
+        """How SQLite would go through all rows, where it would, other than by an index that holds what is asked for."""
+        with closing(sqlite3.connect(self.settings.database)) as database:
+            plans = [
+                step
+                for statement in statements
+                for *_, step in database.execute(f"EXPLAIN QUERY PLAN {statement}", (None,) * statement.count("?"))
+            ]
+        return [step for step in plans if step.startswith("SCAN rows") and "COVERING INDEX" not in step]
 
     def verify(self, row, key: ec.EllipticCurvePublicKey) -> None:
         cose.verify(cose.parse(row.envelope), key, cose.external_aad(self.settings.device, row.channel))

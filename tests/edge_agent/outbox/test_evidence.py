@@ -1,7 +1,9 @@
 """Pictures and clips: on disk before their rows, sent or kept, and gone oldest first."""
 
+import asyncio
 import hashlib
 
+import aiosqlite
 import pytest
 
 from edge_agent.errors import OutboxError
@@ -66,7 +68,6 @@ async def test_asking_again_while_it_waits_sends_nothing_twice(device):
             await outbox.send_media(ask(outbox.epoch, Part.CROP, b"crop"))
         ((urgency, _),) = await media(device, outbox)
         assert urgency == Urgency.ASKED_MEDIA
-        assert await outbox.raise_urgency(hashlib.sha256(b"crop").digest()) == 1
 
 
 async def test_a_crop_that_was_acked_is_sent_anew_when_it_is_asked_for(device):
@@ -142,3 +143,70 @@ async def test_files_that_a_crash_left_without_a_row_are_adopted(device):
         await outbox.send_media(ask(outbox.epoch, Part.FRAME, b"left over"))
         ((_, body),) = await media(device, outbox)
         assert body.content == b"left over"
+
+
+async def test_what_others_put_between_the_files_is_left_alone(device):
+    async with device.outbox():
+        pass
+    evidence = Evidence(device.settings.evidence)
+    ours = evidence.path(evidence.keep(b"ours"))
+    theirs = [
+        device.settings.evidence / ".DS_Store",
+        ours.with_name(".nfs0001"),
+        ours.with_name("ff" * 32 if ours.parent.name != "ff" else "00" * 32),
+        device.settings.evidence / "lost+found" / "1",
+    ]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"theirs")
+    async with device.outbox() as outbox:
+        assert (await outbox.state()).files_bytes == len(b"ours")
+    assert all(path.read_bytes() == b"theirs" for path in theirs)
+
+
+def in_the_way(path):
+    """Put something at ``path`` that can neither be read nor be deleted as a file, not even by root."""
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("broken", ["file", "database"])
+async def test_a_read_is_kept_though_older_files_cannot_be_deleted(device, broken):
+    async with device.outbox(evidence_quota_bytes=250) as outbox:
+        await device.ack_open(outbox)
+        contents = [bytes([n]) * 100 for n in range(4)]
+        await keep(device, outbox, 1, contents[0], contents[1])
+        if broken == "file":
+            in_the_way(Evidence(device.settings.evidence).path(hashlib.sha256(contents[1]).digest()))
+        else:
+            async with aiosqlite.connect(device.settings.database) as database:
+                await database.execute(
+                    "CREATE TRIGGER stuck BEFORE DELETE ON files BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+                )
+                await database.commit()
+        await outbox.wait_for_rows()
+        identity = await keep(device, outbox, 2, contents[2], contents[3])
+        assert identity in [row.identity for row in await device.waiting(outbox)]
+        async with asyncio.timeout(5):
+            await outbox.wait_for_rows()
+
+
+async def test_a_file_that_cannot_be_read_is_not_called_gone(device):
+    async with device.outbox() as outbox:
+        await device.ack_open(outbox)
+        await keep(device, outbox, 1, b"crop", b"frame")
+        in_the_way(Evidence(device.settings.evidence).path(hashlib.sha256(b"frame").digest()))
+        with pytest.raises(OutboxError, match="could not be read"):
+            await outbox.send_media(ask(outbox.epoch, Part.FRAME, b"frame"))
+        assert [body.part for _, body in await media(device, outbox)] == [Part.CROP]
+
+
+async def test_no_statement_of_a_put_looks_through_all_rows(device):
+    async with device.outbox() as outbox:
+        seen = []
+        await outbox._database.set_trace_callback(seen.append)  # the seam: SQLite tells of each statement
+        await keep(device, outbox, 1, b"crop", b"frame")
+        await outbox._database.set_trace_callback(None)
+        statements = [statement for statement in seen if statement.startswith(("SELECT", "UPDATE", "DELETE"))]
+        assert any("file" in statement for statement in statements)
+        assert device.scans(statements) == []

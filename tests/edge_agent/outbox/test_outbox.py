@@ -1,13 +1,19 @@
 """What goes in comes out once, signed, in order, and leaves only on the collector's word."""
 
 import asyncio
+import fcntl
 import hashlib
+import os
 import sqlite3
+import stat
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 
 import pytest
 
 from edge_agent.errors import OutboxError
-from edge_agent.outbox import Entry, OutboxSettings
+from edge_agent.outbox import Entry, EvidenceFile, OutboxSettings, is_held
+from edge_agent.outbox.lock import FolderLock
 from edge_agent.sending import AckFinding, Identity, Urgency
 from edge_wire import codec, cose
 from edge_wire.messages import (
@@ -15,6 +21,7 @@ from edge_wire.messages import (
     Health,
     LossRecord,
     Open,
+    Part,
     PlateRead,
     Presence,
     Resend,
@@ -226,6 +233,21 @@ async def test_a_statement_says_what_each_stream_holds_just_before_it(device):
         assert device.message(second).body.streams[2][2:] == (3, 1, 2)
 
 
+async def test_a_statement_without_room_for_every_epoch_leaves_out_those_with_nothing_pending(device):
+    async with device.outbox() as outbox:
+        await device.put(outbox, 1, 2, 3)
+        old = outbox.epoch
+    async with device.outbox() as outbox:
+        with closing(sqlite3.connect(device.settings.database)) as database, database:
+            for epoch in range(1, 206):
+                database.execute("INSERT INTO epochs (epoch) VALUES (?)", (epoch,))
+                database.executemany("INSERT INTO counters VALUES (?, ?, 1)", [(epoch, stream) for stream in Stream])
+        await device.ack_open(outbox)
+        await outbox.enqueue_statement()
+        (body,) = [b for r in await device.waiting(outbox) if isinstance(b := device.message(r).body, Statement)]
+        assert (old, Stream.DETECTION, 4, 3, 1) in [tuple(stream) for stream in body.streams]
+
+
 async def test_another_store_is_told_what_is_held_and_the_old_ones_acks_count_no_more(device):
     async with device.outbox() as outbox:
         await device.ack_open(outbox)
@@ -262,6 +284,33 @@ async def test_one_agent_per_outbox(device):
                 pass
     async with device.outbox():
         pass
+
+
+def test_who_only_asks_keeps_no_agent_from_starting(tmp_path):
+    asking = os.open(tmp_path / "outbox.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    with ThreadPoolExecutor() as threads:
+        starting = threads.submit(FolderLock, tmp_path)
+        wait([starting], timeout=0.1)  # as long as somebody asks, it goes on trying
+        os.close(asking)
+        lock = starting.result()
+    assert is_held(tmp_path)
+    lock.release()
+    assert not is_held(tmp_path)
+
+
+async def test_its_files_are_their_owners_alone(device):
+    device.folder.mkdir(mode=0o755)
+    device.settings.database.touch(mode=0o644)
+    async with device.outbox() as outbox:
+        await outbox.put_with_files(
+            Entry(device.read(), device.captured()),
+            [EvidenceFile(Part.CROP, b"crop"), EvidenceFile(Part.FRAME, b"frame")],
+        )
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in device.folder.rglob("*") if path.is_file()}
+    assert {"outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.journal", "outbox.lock"} < modes.keys()
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(device.folder.stat().st_mode) == 0o700
 
 
 async def test_a_closed_outbox_says_that_it_stores_nothing(device):

@@ -147,6 +147,13 @@ async def test_a_folder_that_cannot_be_used_is_named(device):
             pass
 
 
+async def test_a_journal_that_cannot_be_opened_is_named(device):
+    device.settings.journal.mkdir(parents=True)
+    with pytest.raises(OutboxError, match=r"outbox\.journal: cannot be used: Is a directory"):
+        async with device.outbox():
+            pass
+
+
 async def test_a_failed_commit_stores_nothing_and_says_so(device):
     async with device.outbox() as outbox:
         await device.put(outbox, 1)

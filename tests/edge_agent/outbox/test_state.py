@@ -1,6 +1,9 @@
 """What ``edge-agent outbox`` and doctor read, beside a running agent and without one."""
 
 import json
+import os
+import sqlite3
+from contextlib import closing, contextmanager
 
 import pytest
 import typer
@@ -9,6 +12,7 @@ from typer.testing import CliRunner
 from edge_agent.commands.outbox import outbox as outbox_command
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import is_held, read_state
+from edge_agent.outbox.state import _read
 from edge_wire.messages import Stream
 
 
@@ -42,6 +46,48 @@ def test_no_outbox_says_where_it_looked(tmp_path, clock):
     with pytest.raises(OutboxError, match="there is no outbox"):
         read_state(tmp_path, clock)
     assert not is_held(tmp_path)
+
+
+@contextmanager
+def nobody():
+    """What follows runs without a right to anything that is not everybody's."""
+    before = os.geteuid()
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+async def test_another_users_outbox_says_who_may_look(device):
+    async with device.outbox():
+        pass
+    with nobody(), pytest.raises(OutboxError, match="run this as the agent's user, or with sudo"):
+        read_state(device.folder, device.clock)
+    with nobody(), pytest.raises(OutboxError, match="run this as the agent's user, or with sudo"):
+        is_held(device.folder)
+
+
+def test_a_place_that_cannot_be_looked_at_is_named(tmp_path, clock):
+    folder = tmp_path / ("x" * 300)
+    with pytest.raises(OutboxError, match="File name too long"):
+        read_state(folder, clock)
+    with pytest.raises(OutboxError, match="File name too long"):
+        is_held(folder)
+
+
+async def test_it_is_counted_from_indexes_and_not_from_the_rows(device):
+    async with device.outbox() as outbox:
+        await device.put(outbox, 1)
+        seen = []
+        with closing(sqlite3.connect(device.settings.database)) as database:
+            database.set_trace_callback(seen.append)
+            _read(database, device.folder, device.clock)
+            database.set_trace_callback(None)
+        statements = [statement for statement in seen if "rows" in statement]
+        assert statements
+        assert device.scans(statements) == []
 
 
 class TestCommand:

@@ -100,7 +100,7 @@ def test_a_plate_that_is_gone_is_closed(voter, frame, candidate) -> None:
     feed(voter, frame, [(0, [candidate("ABC123")]), (100, [candidate("ABC123")])])
     steps = [(100 + 500 * i, []) for i in range(1, 5)]
     assert [(r.revision, r.final) for r in feed(voter, frame, steps)] == [(0, False), (1, True)]
-    assert voter.open_passes == 0
+    assert voter.close() == []
 
 
 def test_a_plate_that_is_gone_is_closed_by_the_clock_too(voter, frame, candidate) -> None:
@@ -147,7 +147,7 @@ def test_stills_are_published_at_once_and_finally(frame, candidate) -> None:
         (2, 0, True, "XYZ789"),
     ]
     assert voter.observe(frame(1), seen[:1], MS)[0].track == 4
-    assert voter.open_passes == 0
+    assert voter.close() == []
 
 
 def test_the_picture_is_that_of_the_frame_and_vehicle_that_was_read(voter, candidate) -> None:
@@ -173,7 +173,7 @@ def test_crowds_are_bounded(voter, frame, candidate) -> None:
     for i in range(60):
         crowd = [candidate(f"{i:02d}{k:02d}XY", x=45 * k) for k in range(8)]
         voter.observe(frame(i), crowd, i * MS)
-    assert voter.open_passes <= MAX_OPEN
+    assert len(voter.close()) <= MAX_OPEN
 
 
 def test_track_numbers_are_unique_between_cameras(frame, candidate) -> None:
@@ -215,7 +215,7 @@ def test_publications_keep_their_promises(frame, candidate, history) -> None:
         if ticked:
             published += [(now_ms, r) for r in voter.tick(now_ms * MS)]
     published += [(now_ms, r) for r in voter.close()]
-    assert voter.open_passes == 0
+    assert voter.close() == []
 
     passes: dict[int, list[VotedRead]] = defaultdict(list)
     for _, read in published:

@@ -116,6 +116,8 @@ def test_a_folder_without_recordings_and_a_missing_path_are_configuration_errors
         list_recordings(tmp_path)
     with pytest.raises(ConfigurationError, match="no such file"):
         open_audio_source(tmp_path / "absent.wav", microphone="m", clock=clock)
+    with pytest.raises(ConfigurationError, match="cannot be looked at"):
+        open_audio_source("x" * 300, microphone="m", clock=clock)
 
 
 def test_close_ends_the_source(tmp_path: Path, clock: FakeClock) -> None:

@@ -111,9 +111,20 @@ def test_an_empty_folder_is_a_configuration_error(tmp_path: Path) -> None:
         open_fast(tmp_path)
 
 
+def test_pictures_below_a_folder_are_found_too(folder: Path) -> None:
+    (folder / "bb").mkdir()
+    write_image(folder / "bb" / "below.jpg")
+    (folder / "folder.jpg").mkdir()
+    assert [f.name for f in open_fast(folder).frames()] == ["a.PNG", "b.png", "below.jpg", "c.jpg"]
+
+
 @pytest.mark.parametrize(
     ("url", "complaint"),
-    [("gone.mp4", r"gone\.mp4: no such file or folder"), ("http://user:secret@host/x", r"expected rtsp://")],
+    [
+        ("gone.mp4", r"gone\.mp4: no such file or folder"),
+        ("x" * 300, r"cannot be looked at \(File name too long\)"),
+        ("http://user:secret@host/x", r"expected rtsp://"),
+    ],
 )
 def test_what_cannot_be_opened_is_named(url: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as caught:
@@ -170,8 +181,10 @@ def test_a_missing_usb_camera_is_named() -> None:
 
 
 def test_secrets_stay_out_of_messages() -> None:
-    assert without_secrets("rtsp://admin:secret@cam.local:554/live") == "rtsp://…@cam.local:554/live"
-    assert without_secrets("rtsp://cam.local/live") == "rtsp://cam.local/live"
+    assert without_secrets("rtsp://admin:secret@cam.local:554/live") == "rtsp://cam.local:554"
+    source = LiveSource("cam", "rtsp://admin:se[cret@127.0.0.1:1/password=secret", SystemClock(), timeout_s=2)
+    with pytest.raises(SourceError, match=r"^rtsp://127\.0\.0\.1:1: the camera"):
+        next(source.frames())
 
 
 def test_a_camera_that_refuses_is_an_error_without_its_password() -> None:

@@ -3,10 +3,14 @@
 import asyncio
 import hashlib
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from edge_agent.outbox import Outbox, OutboxSettings
 from edge_agent.provisioning.device_key import FileDeviceKey
@@ -18,6 +22,24 @@ from edge_wire.messages import Ack, DownHeader, Health, PixelBox, PlateRead, Ver
 from edge_wire.topics import Channel
 
 DEVICE, AGENCY = "trailer-1", "pd"
+
+
+def make_certificate(folder):
+    """A self-signed certificate for 127.0.0.1 and its key, as PEM files in a new folder."""
+    folder.mkdir(exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DEVICE)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "certificate.pem").write_bytes(certificate)
+    (folder / "key.pem").write_bytes(pem)
+    return folder / "certificate.pem", folder / "key.pem"
 
 
 class FakeLink:
@@ -127,13 +149,13 @@ class Site:
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
         )
-        nowhere = tmp_path / "nowhere"
+        certificate, key = make_certificate(tmp_path / "device")
         self.settings = UplinkSettings(
             "broker.test",
             8883,
-            nowhere,
-            nowhere,
-            nowhere,
+            certificate,
+            certificate,
+            key,
             DEVICE,
             AGENCY,
             (pinned,),

@@ -315,6 +315,26 @@ async def test_stopping_while_nothing_answers_returns(site):
     assert read_status(site.settings.status_path).reason == "nobody there"
 
 
+async def test_stopping_does_not_wait_for_an_attempt_to_connect(site):
+    abandoned = asyncio.Event()
+
+    async def connect(settings, will):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            abandoned.set()
+
+    site.world.connect = connect
+    async with site.running():
+        await site.until(lambda: site.uplink.status.state == UplinkState.CONNECTING)
+        site.uplink.stop()
+        site.uplink.stop()  # as when Ctrl-C comes first and the agent's own end second
+        async with asyncio.timeout(5):
+            await site.task
+    assert abandoned.is_set()
+    assert read_status(site.settings.status_path).reason == "stopped"
+
+
 async def test_doctor_reads_the_status_of_the_running_agent(site):
     async with site.running():
         await site.until(lambda: site.uplink.status.state == UplinkState.WORKING)
