@@ -84,7 +84,16 @@ async def _run_on(
     # Nothing is taken from the broker before the hotlists are in force.
     await live.load()
     secure = config.http.certificate is not None
-    app = create_app(store, Users(store, clock), store.committed, pictures, _page(), clock, secure=secure)
+    app = create_app(
+        store,
+        Users(store, clock),
+        store.committed,
+        pictures,
+        _page(),
+        clock,
+        secure=secure,
+        hearing=lambda: ingest.hearing,
+    )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = {
         ingest.start(),

@@ -1,6 +1,7 @@
 """``collector``: everything that one asks of a collector at its command line.
 
-Exit codes: 0; 1 when something was not as it should be; 2 for a wrong configuration or wrong usage; 130 after Ctrl-C.
+Exit codes: 0; 1 when something was not as it should be; 2 for a wrong configuration or wrong usage, or when what was
+asked was not done; 130 after Ctrl-C.
 Errors go to standard error, and say where, what was there, and what to do.
 """
 
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from typing import Annotated
@@ -18,6 +20,7 @@ import typer
 
 from collector.commands import device, hotlist, user
 from collector.commands.on_store import Config
+from collector.commands.private import UMASK, private_folder
 from collector.commands.tail import tail
 from collector.config import DEFAULT_PATH, CollectorConfig
 from collector.errors import CollectorError, ConfigurationError
@@ -50,6 +53,7 @@ def serve_command(
     """
     set_up_log(as_json=as_json, level=logging.INFO)
     settings = load(find(config, DEFAULT_PATH), CollectorConfig)
+    private_folder(settings.data_dir)
 
     # The web stack takes most of a second to import, which no other command should pay.
     from collector.app import run
@@ -80,6 +84,7 @@ def serve_command(
 def main() -> None:
     """Run a command; every error that is meant for people ends here."""
     code = 0
+    os.umask(UMASK)
     set_up_log()
     with contextlib.suppress(BrokenPipeError):
         try:

@@ -63,7 +63,7 @@ class CollectorConfig(Settings):
     """Everything a collector is told."""
 
     data_dir: ConfigPath = Path("/var/lib/nightjar/collector")
-    """The database (unless `store_url` says otherwise), pictures, and the signing key."""
+    """The database (unless `store_url` says otherwise), pictures, and the signing key; other accounts are shut out."""
     store_url: str | None = None
     """SQLAlchemy URL of the store; without one, an SQLite database in `data_dir`."""
     broker: Broker

@@ -4,6 +4,7 @@ One application serves one store. Nothing here keeps state but the login throttl
 lost at any time. Owned by the event loop.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,7 @@ def create_app(
     clock: Clock,
     *,
     secure: bool,
+    hearing: Callable[[], bool],
     passwords: Passwords | None = None,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> FastAPI:
@@ -60,6 +62,7 @@ def create_app(
         console_folder: the built operators' page; None answers ``/`` with how to build it.
         clock: UTC for what is stored and shown, boot time for the login throttle.
         secure: whether browsers reach it by HTTPS: cookies and Origin depend on it.
+        hearing: whether what devices say can arrive now.
         passwords: how passwords are verified.
         heartbeat_s: how often a quiet stream says that it lives.
     """
@@ -78,8 +81,9 @@ def create_app(
     app.state.users = users
     app.state.pictures = pictures
     app.state.clock = clock
+    app.state.hearing = hearing
     app.state.login = Login(users, passwords or Passwords(), clock)
-    app.state.streams = Streams(store, users, feed_signal, clock, heartbeat_s=heartbeat_s)
+    app.state.streams = Streams(store, users, feed_signal, clock, hearing, heartbeat_s=heartbeat_s)
     answers.install(app)
     for router in (sessions.router, detections.router, page.router):
         # Taken as they are rather than included, so that `app.routes` is the flat list that a test can hold against

@@ -102,7 +102,8 @@ _STREAM_ANSWER: Final[dict[str, Any]] = {
     "description": (
         "Server-sent events. `id:` is the feed number, one ascending number over everything; `event:` is `alert`, "
         "`read`, `shot`, `picture` or `device`; `data:` is the object as it is now, as the other routes show it "
-        "(`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at}` comes at the beginning and every 5 s."
+        "(`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at, ingest}` comes at the beginning and every "
+        "5 s; `ingest` is `disconnected` while nothing that devices say can arrive."
     ),
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }

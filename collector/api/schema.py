@@ -152,6 +152,10 @@ class Heartbeat(_Model):
     """Sent on the stream when there is nothing else to say."""
 
     at: Time
+    ingest: Annotated[
+        Literal["connected", "disconnected"],
+        Field(description="whether what devices say can arrive; while it cannot, silence means nothing"),
+    ]
 
 
 class Alerts(_Model):
@@ -179,6 +183,8 @@ class Devices(_Model):
 
 
 class Health(_Model):
-    """Whether the collector can serve."""
+    """Whether the collector can serve and hear."""
 
-    ok: bool
+    ok: Annotated[bool, Field(description="both of the others are well")]
+    store: Literal["ok", "failing"]
+    broker: Literal["connected", "disconnected"]

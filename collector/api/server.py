@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from collector.api.app import stop_streams
+from collector.api.patience import PatientProtocol
 from collector.config import is_loopback
 from collector.errors import ConfigurationError
 
@@ -53,7 +54,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=PatientProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -6,6 +6,7 @@ Invariants:
     - What is sent is the object as it is at that moment, so of several changes of one object in a batch only the
       last is sent.
     - A client costs one batch of memory at most: the next one is fetched when the last has been taken by its socket.
+    - A client that is sent nothing knows from the heartbeats whether anything could have come.
     - A stream ends with the credential that opened it, at the latest one heartbeat later, and when the server ends.
 
 Composed messages are kept for the other clients, who want the same ones a moment later: a message made for number n
@@ -15,7 +16,7 @@ shows its object as of n or later, which is all that is promised. Owned by the e
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 import structlog
@@ -54,6 +55,7 @@ class Streams:
         users: Users,
         signal: FeedSignal,
         clock: Clock,
+        hearing: Callable[[], bool],
         *,
         heartbeat_s: float = HEARTBEAT_S,
         poll_s: float = POLL_S,
@@ -63,6 +65,7 @@ class Streams:
         self._users = users
         self._signal = signal
         self._clock = clock
+        self._hearing = hearing
         self._heartbeat_s = heartbeat_s
         self._poll_s = poll_s
         self._stopped = False
@@ -147,5 +150,5 @@ class Streams:
         return rows
 
     def _heartbeat(self) -> str:
-        at = Heartbeat(at=rfc3339(self._clock.utc_ns()))
-        return f"event: heartbeat\ndata: {at.model_dump_json()}\n\n"
+        beat = Heartbeat(at=rfc3339(self._clock.utc_ns()), ingest="connected" if self._hearing() else "disconnected")
+        return f"event: heartbeat\ndata: {beat.model_dump_json()}\n\n"

@@ -58,6 +58,6 @@ def show(config: Config = None, store: StoreUrl = None, as_json: AsJson = False)
         async with opened.read() as tx:
             return await queries.devices(tx)
 
-    for one in with_store(config, store, work):
+    for one in with_store(config, store, work, to_read=True):
         shown = {"device": one.id, "agency": one.agency, "status": str(one.status), "link": str(one.link)}
         typer.echo(json.dumps(shown) if as_json else f"{one.id}  {one.agency}  {one.status}  {one.link}")

@@ -38,7 +38,7 @@ def import_(
 ) -> None:
     """Make FILE the hotlist, as a new version; a running collector takes it up within a second.
 
-    Exits with 1 if rows were left out, with 2 if the file cannot be used, in which case nothing changes.
+    Exits with 1 if rows were left out; with 2 if nothing was changed, for the reason on standard error.
     """
 
     async def work(opened: Store) -> tuple[HotlistFile, Changes]:
@@ -100,6 +100,7 @@ def _json(name: str, parsed: HotlistFile, changes: Changes) -> str:
         "rejected": len(parsed.bad),
         "repeated": parsed.repeated,
         "respelled": parsed.respelled,
+        "taken_as": dict(parsed.taken_as),
         "encoding": parsed.encoding,
         "delimiter": parsed.delimiter,
         "bad_rows": [asdict(row) for row in parsed.bad],
@@ -116,6 +117,10 @@ def _text(name: str, parsed: HotlistFile, changes: Changes) -> str:
     ]
     if parsed.respelled:
         lines.append(f"plates put into capitals without separators: {parsed.respelled}")
+    lines += [
+        f"states written without their country, taken as {country}-…: {count}"
+        for country, count in sorted(parsed.taken_as.items())
+    ]
     if parsed.repeated:
         lines.append(f"rows replaced by a later one for the same plate and state: {parsed.repeated}")
     lines += [f"line {row.line}: {row.reason}" for row in parsed.bad[:_SHOWN_BAD_ROWS]]

@@ -1,37 +1,52 @@
 """What commands share that work on the store itself: which one, who asks, and how failures end.
 
-They need no login: whoever can read the collector's files is trusted, and the audit log names them.
+They need no login: whoever can write the collector's files is trusted, and the audit log names their account.
+Exit codes: 1 when it was done but not all was as it should be, 2 when it was not done.
 """
 
 import asyncio
-import getpass
+import os
+import pwd
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
+from collector.commands.private import private_folder
 from collector.config import DEFAULT_PATH, CollectorConfig
 from collector.errors import ConfigurationError, NotFoundError, StoreError
-from collector.store.database import Store
+from collector.store.database import Store, sqlite_url
 from edge_wire.yaml_config import ConfigError, find, load
 
 EXIT_NOT_AS_IT_SHOULD = 1
-EXIT_USAGE = 2
+EXIT_NOT_DONE = 2
 _Result = TypeVar("_Result")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="else $NIGHTJAR_CONFIG, else /etc/nightjar/collector.yaml")
 ]
-StoreUrl = Annotated[str | None, typer.Option("--store", help="the store's URL, instead of the configuration's")]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", help="the store's file or URL, instead of the configuration's")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
 
-def with_store(config: Path | None, url: str | None, work: Callable[[Store], Awaitable[_Result]]) -> _Result:
-    """Open the store, do ``work`` and close it; errors end the command with their text and exit code."""
+def with_store(
+    config: Path | None, url: str | None, work: Callable[[Store], Awaitable[_Result]], *, to_read: bool = False
+) -> _Result:
+    """Open the store, do ``work`` and close it; errors end the command with their text and exit code.
+
+    Args:
+        config: what ``--config`` says.
+        url: what ``--store`` says.
+        work: is given the store.
+        to_read: whether it only reads: then there must be a store, and nothing waits for it or is changed by it.
+    """
 
     async def run() -> _Result:
-        store = await Store.open(url or load(find(config, DEFAULT_PATH), CollectorConfig).url)
+        where = _store_url(config, url, to_read)
+        store = await (Store.open_to_read(where) if to_read else Store.open(where))
         try:
             return await work(store)
         finally:
@@ -39,14 +54,33 @@ def with_store(config: Path | None, url: str | None, work: Callable[[Store], Awa
 
     try:
         return asyncio.run(run())
-    except (ConfigError, ConfigurationError, NotFoundError) as error:
+    except (ConfigError, ConfigurationError, NotFoundError, StoreError) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USAGE) from error
-    except StoreError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_NOT_AS_IT_SHOULD) from error
+        raise typer.Exit(EXIT_NOT_DONE) from error
 
 
 def who() -> str:
-    """How the audit log names whoever runs a command."""
-    return f"cli:{getpass.getuser()}"
+    """How the audit log names whoever runs a command: the account that the kernel knows, not what the caller says.
+
+    ``sudo`` tells root who asked; anybody else could have written that themselves.
+    """
+    uid = os.getuid()
+    asked = os.environ.get("SUDO_UID", "")
+    by = f" (sudo {_account(int(asked))})" if uid == 0 and asked.isdecimal() else ""
+    return f"cli:{_account(uid)}{by}"
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
+def _store_url(config: Path | None, option: str | None, to_read: bool) -> str:
+    if option is not None:
+        return option if "://" in option else sqlite_url(Path(option))
+    settings = load(find(config, DEFAULT_PATH), CollectorConfig)
+    if not to_read:
+        private_folder(settings.data_dir)
+    return settings.url

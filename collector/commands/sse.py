@@ -67,6 +67,7 @@ class Stream:
     ) -> None:
         self._connect = _connector(url, ca)
         self._url = url
+        self._secure = url.lower().startswith("https:")
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
         self._after = after
         self._told = told
@@ -95,10 +96,13 @@ class Stream:
             except ssl.SSLCertVerificationError as error:
                 raise ConfigurationError(
                     f"{self._url}: its certificate does not verify ({error.verify_message}); "
-                    "name its authority with --ca"
+                    "name its authority with --ca, or the name that stands in it with --url"
                 ) from error
             except (OSError, http.client.HTTPException) as error:
                 reason = str(error) or type(error).__name__
+                # What an answer in TLS looks like to somebody who does not speak it.
+                if isinstance(error, http.client.BadStatusLine | ConnectionResetError) and not self._secure:
+                    reason += "; is it https://?"
             cut = True
             self._told(f"{self._url}: not connected ({reason}); again in {wait_s:.0f} s")
             self._wait(wait_s)

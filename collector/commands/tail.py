@@ -8,9 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from collector.commands.on_store import Config
 from collector.commands.sse import Stream
+from collector.commands.user import page_address
+from collector.config import DEFAULT_PATH, CollectorConfig
 from collector.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
+from edge_wire.yaml_config import ConfigError, find, load
 
+_DEFAULT_URL = "http://127.0.0.1:8443"
 _SHOWN = ("alert", "read", "shot")
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
@@ -24,7 +29,10 @@ Examples:
 
 
 def tail(
-    url: Annotated[str, typer.Option(help="the collector's address")] = "http://127.0.0.1:8443",
+    url: Annotated[
+        str | None,
+        typer.Option(help=f"the collector's address; otherwise the configuration's, and without one {_DEFAULT_URL}"),
+    ] = None,
     token_file: Annotated[
         Path | None, typer.Option(help="file with a bearer token; otherwise it is taken from $NIGHTJAR_TOKEN")
     ] = None,
@@ -32,10 +40,13 @@ def tail(
     as_json: Annotated[
         bool, typer.Option("--json", help="one JSON object a line: kind, and the object as the API has it")
     ] = False,
+    config: Config = None,
 ) -> None:
     """Print reads, shots and alerts as they arrive, with their latency, until Ctrl-C."""
     try:
-        stream = Stream(url, _token(token_file), ca=ca, told=lambda sentence: typer.echo(sentence, err=True))
+        stream = Stream(
+            url or _configured(config), _token(token_file), ca=ca, told=lambda sentence: typer.echo(sentence, err=True)
+        )
         for message in stream.messages():
             if message.kind in _SHOWN:
                 line = (
@@ -45,7 +56,7 @@ def tail(
     except (AuthenticationError, PermissionDeniedError) as error:
         typer.echo(f"{error}; make one with `collector user token NAME --label tail --days 30`", err=True)
         raise typer.Exit(_EXIT_USAGE) from error
-    except ConfigurationError as error:
+    except (ConfigError, ConfigurationError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(_EXIT_USAGE) from error
     except KeyboardInterrupt as interrupt:
@@ -82,6 +93,17 @@ def say(kind: str, shown: Mapping[str, Any]) -> str:
         at = shown["captured_at"]
     # Hotlists and devices are not to move a technician's cursor about.
     return "".join(c if c.isprintable() else "?" for c in f"{at}  {'  '.join(parts)}")
+
+
+def _configured(config: Path | None) -> str:
+    path = find(config, DEFAULT_PATH)
+    # Whoever follows from elsewhere, or may not read the collector's files, has none.
+    if path == DEFAULT_PATH and not os.access(path, os.R_OK):
+        return _DEFAULT_URL
+    address = page_address(load(path, CollectorConfig).http)
+    if address is None:
+        raise ConfigurationError(f"{path}: http.port: is 0, so only `collector serve` knows it; name it with --url")
+    return address
 
 
 def _token(token_file: Path | None) -> str:

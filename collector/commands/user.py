@@ -1,6 +1,8 @@
 """``collector user``: who may use the API, by which password, token or login code."""
 
+import getpass
 import json
+import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +26,19 @@ _SECOND_NS = 1_000_000_000
 _DAY_NS = 86_400 * _SECOND_NS
 _Result = TypeVar("_Result")
 
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"got {text!r}, expected one of {', '.join(Role)}", param_hint="--role") from error
+
+
 Name = Annotated[str, typer.Argument(help="the user's name")]
+AsRole = Annotated[
+    Role, typer.Option("--role", help=f"what they are there for: {', '.join(Role)}", parser=_role, metavar="ROLE")
+]
+PasswordFile = Annotated[Path | None, typer.Option(help="its first line is the password; asked for otherwise")]
 
 
 @app.command(
@@ -32,10 +46,8 @@ Name = Annotated[str, typer.Argument(help="the user's name")]
 )
 def add(
     name: Name,
-    role: Annotated[Role, typer.Option(help="what they are there for")],
-    password_file: Annotated[
-        Path | None, typer.Option(help="its first line is the password; asked for otherwise")
-    ] = None,
+    role: AsRole,
+    password_file: PasswordFile = None,
     no_password: Annotated[bool, typer.Option("--no-password", help="tokens and login codes only")] = False,
     config: Config = None,
     store: StoreUrl = None,
@@ -44,8 +56,7 @@ def add(
     """Add a user."""
 
     async def work(users: Users) -> None:
-        password = None if no_password else _password(password_file)
-        password_hash = None if password is None else await Passwords().hashed(password)
+        password_hash = None if no_password else await Passwords().hashed(_password(password_file))
         await users.add(name, role, password_hash, by=who())
 
     _run(config, store, work)
@@ -100,15 +111,46 @@ def login_code(
 @app.command("list", epilog="Example: collector user list --json")
 def show(config: Config = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
     """List users and the tokens that are good now."""
-    for user in _run(config, store, lambda users: users.everybody()):
+    for user in _run(config, store, lambda users: users.everybody(), to_read=True):
         _say(as_json, _shown(user), _line(user))
 
 
 @app.command(epilog="Example: collector user disable ada")
 def disable(name: Name, config: Config = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """End every session and token of a user, for good."""
+    """End every session and token of a user; nobody logs in by that name until `collector user enable`."""
     _run(config, store, lambda users: users.disable(name, by=who()))
     _say(as_json, {"user": name, "active": False}, f"disabled {name}")
+
+
+@app.command(epilog="Example: collector user enable ada")
+def enable(name: Name, config: Config = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Let a disabled user log in again, by the password they had; tokens have to be made anew."""
+    _run(config, store, lambda users: users.enable(name, by=who()))
+    _say(as_json, {"user": name, "active": True}, f"enabled {name}")
+
+
+@app.command(epilog="Example: collector user role ada --role supervisor")
+def role(name: Name, role: AsRole, config: Config = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Give a user another role; it counts at once."""
+    _run(config, store, lambda users: users.change_role(name, role, by=who()))
+    _say(as_json, {"user": name, "role": role.value}, f"{name} is {role.value}")
+
+
+@app.command(epilog="Example: collector user password ada")
+def password(
+    name: Name,
+    password_file: PasswordFile = None,
+    config: Config = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a user another password; it ends their sessions and login codes, not their tokens."""
+
+    async def work(users: Users) -> None:
+        await users.change_password(name, await Passwords().hashed(_password(password_file)), by=who())
+
+    _run(config, store, work)
+    _say(as_json, {"user": name}, f"changed the password of {name}")
 
 
 def page_address(http: Http) -> str | None:
@@ -119,13 +161,24 @@ def page_address(http: Http) -> str | None:
     return f"{'http' if http.certificate is None else 'https'}://{host}:{http.port}"
 
 
-def _run(config: Path | None, store: str | None, work: Callable[[Users], Awaitable[_Result]]) -> _Result:
-    return with_store(config, store, lambda opened: work(Users(opened, SystemClock())))
+def _run(
+    config: Path | None, store: str | None, work: Callable[[Users], Awaitable[_Result]], *, to_read: bool = False
+) -> _Result:
+    return with_store(config, store, lambda opened: work(Users(opened, SystemClock())), to_read=to_read)
 
 
 def _password(password_file: Path | None) -> str:
     if password_file is None:
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        try:
+            with warnings.catch_warnings():
+                # Where there is no terminal, it would be read from wherever and shown.
+                warnings.simplefilter("error", getpass.GetPassWarning)
+                return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        except getpass.GetPassWarning as warning:
+            typer.echo(err=True)  # behind the prompt
+            raise ConfigurationError(
+                "password: there is no terminal to ask for it; name a file that holds it with --password-file"
+            ) from warning
     try:
         lines = password_file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -34,7 +34,7 @@ def load_or_make(path: Path) -> ec.EllipticCurvePrivateKey:
         mode = stat.S_IMODE(path.stat().st_mode)
         pem = path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{path}: signing key: {error.strerror}") from error
+        raise ConfigurationError(f"{path}: signing key: {error.strerror or error}") from error
     if mode & 0o077:
         raise ConfigurationError(f"{path}: signing key: got mode {mode:04o}, expected 0600; run: chmod 600 {path}")
     try:
@@ -44,6 +44,10 @@ def load_or_make(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigurationError(f"{path}: signing key: got {type(key).__name__}, expected a P-256 key")
     public = certificates.public_key(pem)
-    if not public_path(path).exists() or public_path(path).read_bytes() != public:
-        public_path(path).write_bytes(public)
+    beside = public_path(path)
+    try:
+        if not beside.exists() or beside.read_bytes() != public:
+            beside.write_bytes(public)
+    except OSError as error:
+        raise ConfigurationError(f"{beside}: public half of the signing key: {error.strerror or error}") from error
     return key

@@ -64,7 +64,7 @@ async def import_hotlist(
 
     Raises:
         ConfigurationError: the name cannot be a list's.
-        StoreRefusedError: another import came between; nothing has changed.
+        StoreRefusedError: another import of this list came between; nothing has changed.
         StoreError: the store cannot be reached; nothing has changed.
     """
     if not name.strip() or len(name) > _MAX_NAME:
@@ -79,9 +79,8 @@ async def import_hotlist(
     ended = removed + [before[entry.key][0] for entry in changed]
     begun = added + changed
     await _write_draft(store, draft, begun, ended, progress)
-    changes = Changes(draft.version, len(added), len(changed), len(removed), len(after) - len(added) - len(changed))
     async with store.write() as tx:
-        published = await hotlists.publish(
+        version = await hotlists.publish(
             tx,
             draft,
             additions=len(begun),
@@ -91,10 +90,12 @@ async def import_hotlist(
             source=source,
             source_sha256=hashlib.sha256(content).digest(),
         )
-        if not published:
+        if version is None:
             raise _overtaken(draft)
+        unchanged = len(after) - len(added) - len(changed)
+        changes = Changes(version, len(added), len(changed), len(removed), unchanged)
         detail = {
-            "version": draft.version,
+            "version": version,
             "source": source,
             "added": changes.added,
             "changed": changes.changed,
@@ -130,7 +131,9 @@ async def _write_draft(
 
 
 def _overtaken(draft: Draft) -> StoreRefusedError:
-    return StoreRefusedError(f"hotlist {draft.name}: another import came between; nothing was changed, run it again")
+    return StoreRefusedError(
+        f"hotlist {draft.name}: another import of it came between; nothing was changed, run it again"
+    )
 
 
 def _chunks(items: Sequence[_Item]) -> list[Sequence[_Item]]:

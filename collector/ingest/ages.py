@@ -1,9 +1,10 @@
 """How old a detection is, without believing the device's wall clock.
 
-A device's boot clock does not jump. What it says live (health, the birth of a connection) shows how far its boot clock
-stands from ours, so the age of everything captured in that boot follows from two boot clocks alone: a device whose
-wall clock is an hour slow does not turn live hits into historical ones, nor one an hour fast send anybody after a
-backlog. Without a live word from that boot the claimed time counts, as far as the device itself vouches for it.
+A device's boot clock does not jump. Its health, which no broker queues, shows how far its boot clock stands from ours,
+so the age of everything captured in that boot follows from two boot clocks alone: a device whose wall clock is an hour
+slow does not turn live hits into historical ones, nor one an hour fast send anybody after a backlog. A birth shows
+nothing of the kind: it may have waited at the broker for hours. Without health from that boot the claimed time counts,
+as far as the device itself vouches for it.
 
 In memory only: the next health after a restart brings it back. Owned by the ingest task.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -53,8 +54,12 @@ class Ingest:
         raising: Callable[[], Raiser],
         historical_after_s: int = 120,
     ) -> None:
-        self._inbox = Inbox(asyncio.get_running_loop())
-        self._link = BrokerLink(broker, self._inbox, clock)
+        loop = asyncio.get_running_loop()
+        self._subscribed = asyncio.Event()
+        self._inbox = Inbox(loop)
+        self._link = BrokerLink(
+            broker, self._inbox, clock, on_subscribed=lambda: loop.call_soon_threadsafe(self._subscribed.set)
+        )
         self._pipeline = Pipeline(
             store,
             Intake(store, MediaIntake(pictures), raising, clock.utc_ns, historical_after_s),
@@ -65,9 +70,9 @@ class Ingest:
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def connected(self) -> bool:
-        """Whether the broker is connected."""
-        return self._link.connected
+    def hearing(self) -> bool:
+        """Whether what devices say can arrive: the broker is connected and has taken every subscription."""
+        return self._link.subscribed
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -81,8 +86,11 @@ class Ingest:
         return self._task
 
     async def wait_until_subscribed(self, timeout_s: float) -> bool:
-        """Wait until the broker has taken every subscription; whether it has."""
-        return await asyncio.to_thread(self._link.wait_until_subscribed, timeout_s)
+        """Wait until the broker has taken every subscription for the first time; whether it has."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._subscribed.wait()
+        return self._subscribed.is_set()
 
     async def ask_for_missing(self, device: str) -> None:
         """Ask a device for the pictures of its alerts, when an alert was raised elsewhere than in ingest."""

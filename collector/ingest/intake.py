@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -20,14 +20,16 @@ from collector.domain import Age, DeviceStatus, Identity
 from collector.ingest.ages import BootClocks, judge_age
 from collector.ingest.links import Birth, EpochBoots, LinkIntake
 from collector.ingest.media import MediaIntake
+from collector.ingest.picture_folder import PictureFolderError
 from collector.ingest.received import Received
 from collector.ingest.verdicts import NO_SUCH_KEY, Accepted, DeadLetter, Live, Outcome, Refused
 from collector.ports import Passed, Raiser
-from collector.store import facts, feed, hotlists, intake, reads
+from collector.store import facts, feed, hotlists, intake, media, reads
 from collector.store.database import Store, Transaction
 from collector.store.feed import FeedKind
 from collector.store.intake import DeviceStanding, Kept, Known, Letter
-from collector.store.reads import ReadMessage, ReadRow, seen_of
+from collector.store.media import Missing
+from collector.store.reads import ReadMessage, seen_of
 from edge_wire import cose
 from edge_wire.messages import (
     KIND_OF,
@@ -41,6 +43,9 @@ from edge_wire.messages import (
 from edge_wire.topics import Channel, Topic
 
 _log = structlog.get_logger(__name__)
+
+_HEAD_BYTES = 512
+_DETAIL_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +65,23 @@ class Settled:
     Attributes:
         answers: identities to ack.
         refused: unverifiable bytes whose sender is to be told.
-        early: presence and health of epochs that are not open yet, to be judged again when they are.
+        early: presence and health of epochs that are not open yet, of enrolled devices, to be judged again when they
+            are.
         opened: devices that opened an epoch.
-        hits: reads that have raised an alert.
+        asked: pictures of alerted reads that are wanted now: the alert is new, or a revision named others.
         births: connections that are up, as their signed births (also the retained ones) have just said.
         stored: how many messages are new in the store.
+        held_back: how many files could not be written: no answer, so the device sends them again.
     """
 
     answers: list[Answer] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     early: list[Received] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)
-    hits: list[ReadRow] = field(default_factory=list)
+    asked: list[Missing] = field(default_factory=list)
     births: list[Birth] = field(default_factory=list)
     stored: int = 0
+    held_back: int = 0
 
     def joined(self, other: Settled) -> Settled:
         """Return both together."""
@@ -82,9 +90,10 @@ class Settled:
             self.refused + other.refused,
             self.early + other.early,
             self.opened | other.opened,
-            self.hits + other.hits,
+            self.asked + other.asked,
             self.births + other.births,
             self.stored + other.stored,
+            self.held_back + other.held_back,
         )
 
 
@@ -127,9 +136,12 @@ class Intake:
             batch = _Batch(tx, Settled(), [])
             rows = [one for one in outcomes if isinstance(one, (Accepted, DeadLetter))]
             live = [one for one in outcomes if isinstance(one, Live)]
-            standings = await intake.device_standings(tx, {one.topic.device for one in (*rows, *live)})
+            refused = [one for one in outcomes if isinstance(one, Refused)]
+            named = {one.topic.device for one in (*rows, *live, *refused) if one.topic is not None}
+            standings = await intake.device_standings(tx, named)
             taken = {device for device, one in standings.items() if one.status is DeviceStatus.ENROLLED}
-            self._refuse(batch, [one for one in outcomes if isinstance(one, Refused)])
+            await self._media.forget_unfinished(tx, self._utc_ns())
+            self._refuse(batch, refused, taken)
             accepted = await self._settle_identities(batch, rows, standings)
             await self._keep(batch, accepted, standings)
             await self._follow_links(batch, accepted, [one for one in live if one.topic.device in taken])
@@ -137,13 +149,14 @@ class Intake:
             await intake.keep_letters(tx, batch.letters)
         return batch.settled
 
-    def _refuse(self, batch: _Batch, refused: Iterable[Refused]) -> None:
+    def _refuse(self, batch: _Batch, refused: Iterable[Refused], taken: set[str]) -> None:
         for one in refused:
             unsequenced = one.topic is not None and one.topic.channel in (Channel.PRESENCE, Channel.HEALTH)
-            if unsequenced and one.reason == NO_SUCH_KEY:
+            if unsequenced and one.reason == NO_SUCH_KEY and one.topic is not None and one.topic.device in taken:
                 batch.settled.early.append(one.received)
                 continue
-            batch.letters.append(_letter(one, one.topic.device if one.topic else None, one.reason, one.detail))
+            device = one.topic.device if one.topic else None
+            batch.letters.append(_letter(one, device, one.reason, one.detail, genuine=False))
             if one.topic is not None and not unsequenced:
                 batch.settled.refused.append(one)
 
@@ -158,12 +171,19 @@ class Intake:
             identity = one.identity
             held = known.get(identity)
             if held is not None:
-                batch.answer(one, self._again(batch, one, held))
+                batch.answer(one, self._again(batch, one, held, _is_enrolled(standings.get(identity.device))))
                 continue
-            poison = await self._poison(batch, one, standings.get(identity.device))
+            enrolled = _is_enrolled(standings.get(identity.device))
+            try:
+                poison = await self._poison(batch, one, enrolled)
+            except PictureFolderError as error:
+                # One file of many messages: the rest is committed, and this one comes again.
+                _log.error("picture_not_written", device=identity.device, error=str(error))
+                batch.settled.held_back += 1
+                continue
             verdict = Verdict.STORED if poison is None else Verdict.DEAD_LETTERED
             if poison is not None:
-                batch.letters.append(_letter(one, identity.device, *poison))
+                batch.letters.append(_letter(one, identity.device, *poison, genuine=enrolled))
             elif isinstance(one, Accepted):
                 accepted.append(one)
             known[identity] = Known(one.digest, verdict)
@@ -173,7 +193,7 @@ class Intake:
         batch.settled.stored = len(accepted)
         return accepted
 
-    def _again(self, batch: _Batch, one: Accepted | DeadLetter, held: Known) -> Verdict:
+    def _again(self, batch: _Batch, one: Accepted | DeadLetter, held: Known, enrolled: bool) -> Verdict:
         identity = one.identity
         if held.digest == one.digest:
             return held.verdict
@@ -187,19 +207,17 @@ class Intake:
             second_sha256=one.digest.hex(),
         )
         detail = f"{identity} already names the message with SHA-256 {held.digest.hex()}"
-        batch.letters.append(_letter(one, identity.device, "identity_conflict", detail))
+        batch.letters.append(_letter(one, identity.device, "identity_conflict", detail, genuine=enrolled))
         return Verdict.DEAD_LETTERED
 
-    async def _poison(
-        self, batch: _Batch, one: Accepted | DeadLetter, standing: DeviceStanding | None
-    ) -> tuple[str, str] | None:
+    async def _poison(self, batch: _Batch, one: Accepted | DeadLetter, enrolled: bool) -> tuple[str, str] | None:
         """Return why nobody can use a genuine message, None if somebody can."""
-        if standing is None or standing.status is not DeviceStatus.ENROLLED:
+        if not enrolled:
             return "revoked", f"{one.topic.device}: the device is revoked"
         if isinstance(one, DeadLetter):
             return one.reason, one.detail
         if isinstance(one.message.body, Media):
-            return await self._media.take(batch.tx, one.topic.device, one.message.body)
+            return await self._media.take(batch.tx, one.topic.device, one.message.body, one.received.received_at_ns)
         return None
 
     async def _keep(self, batch: _Batch, accepted: Sequence[Accepted], standings: dict[str, DeviceStanding]) -> None:
@@ -283,7 +301,14 @@ class Intake:
             await reads.await_match(tx, {one.read_id: one.age for one in passed})
         batch.feed += [(FeedKind.READ, ids[track]) for track in ordered]
         batch.feed += [(FeedKind.ALERT, one) for one in (*(alert for _, alert in alerted.raised), *alerted.revised)]
-        batch.settled.hits += await reads.rows_by_id(tx, sorted({read_id for read_id, _ in alerted.raised}))
+        revised = {row.id: {row.crop_sha256, row.frame_sha256} for row in here.values()}
+        raised = {read_id for read_id, _ in alerted.raised}
+        for missing in await media.missing_of_reads(tx, raised | {read_id for read_id, _ in newer}):
+            # What the read named before was asked for then.
+            known = revised.get(missing.read_id, set()) if missing.read_id not in raised else set()
+            wanted = tuple((part, sha256) for part, sha256 in missing.wanted if sha256 not in known)
+            if wanted:
+                batch.settled.asked.append(replace(missing, wanted=wanted))
 
     def _age(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> Age:
         boot_id = boots.get((one.device, one.header.epoch))
@@ -316,8 +341,23 @@ class _Batch:
         self.settled.answers.append(Answer(one.received, one.topic, one.identity, verdict))
 
 
-def _letter(one: Accepted | DeadLetter | Refused, device: str | None, reason: str, detail: str) -> Letter:
+def _is_enrolled(standing: DeviceStanding | None) -> bool:
+    return standing is not None and standing.status is DeviceStatus.ENROLLED
+
+
+def _letter(
+    one: Accepted | DeadLetter | Refused, device: str | None, reason: str, detail: str, *, genuine: bool
+) -> Letter:
     received = one.received
-    # What is over the limit is known by its digest only: dead letters are not a place to fill.
-    envelope = received.payload if len(received.payload) <= cose.MAX_ENVELOPE_BYTES else b""
-    return Letter(one.digest, received.topic, device, reason, detail, envelope, received.received_at_ns)
+    # Of what nobody signed the beginning is enough to see what it was: dead letters are not a place to fill.
+    envelope = received.payload[:_HEAD_BYTES] if isinstance(one, Refused) else received.payload
+    return Letter(
+        one.digest,
+        received.topic[:_HEAD_BYTES],
+        device,
+        reason,
+        detail[:_DETAIL_CHARACTERS],
+        envelope,
+        received.received_at_ns,
+        genuine,
+    )

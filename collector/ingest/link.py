@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,12 +79,16 @@ class BrokerLink:
         settings: how to reach the broker.
         inbox: where publishes go.
         clock: for when they came.
+        on_subscribed: called on the network's thread each time that the broker has taken every subscription.
 
     Raises:
         ConfigurationError: a certificate or key cannot be read.
     """
 
-    def __init__(self, settings: BrokerSettings, inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self, settings: BrokerSettings, inbox: Inbox, clock: Clock, on_subscribed: Callable[[], object]
+    ) -> None:
+        self._on_subscribed = on_subscribed
         self._settings = settings
         self._inbox = inbox
         self._clock = clock
@@ -102,15 +106,15 @@ class BrokerLink:
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
+        client.on_subscribe = self._on_suback
         client.on_message = self._on_message
         client.on_socket_open = _without_delay
         self._client = client
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection now."""
-        return self._connected.is_set()
+    def subscribed(self) -> bool:
+        """Whether there is a connection now over which every subscription stands."""
+        return self._subscribed.is_set()
 
     @property
     def dropped(self) -> int:
@@ -130,10 +134,6 @@ class BrokerLink:
             properties=properties,
         )
         self._client.loop_start()
-
-    def wait_until_subscribed(self, timeout_s: float) -> bool:
-        """Wait until the broker has taken every subscription; whether it has, within ``timeout_s``."""
-        return self._subscribed.wait(timeout_s)
 
     def close(self) -> None:
         """Disconnect; the session stays at the broker. The inbox must be closed before."""
@@ -170,7 +170,7 @@ class BrokerLink:
     def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
         _log.warning("broker_unreachable", broker=f"{self._settings.host}:{self._settings.port}")
 
-    def _on_subscribe(
+    def _on_suback(
         self, _client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
         refused = [str(channel) for channel, reason in zip(_QOS, reasons, strict=False) if reason.is_failure]
@@ -178,6 +178,7 @@ class BrokerLink:
             _log.error("broker_refused_subscriptions", channels=refused, fix="give the collector its role (ACL)")
             return
         self._subscribed.set()
+        self._on_subscribed()
 
     def _on_disconnect(
         self, _client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any

@@ -13,7 +13,7 @@ from collector.ingest.verdicts import Accepted, Live
 from collector.store import facts, links
 from collector.store.database import Transaction
 from collector.store.links import LinkRow
-from edge_wire.messages import Presence
+from edge_wire.messages import Health, Presence
 from edge_wire.topics import Topic
 
 
@@ -64,7 +64,7 @@ class LinkIntake:
     """Brings links up to date. Owned by the ingest task.
 
     Args:
-        clocks: told of live messages.
+        clocks: told of health.
         boots: which epoch belongs to which boot.
     """
 
@@ -89,7 +89,8 @@ class LinkIntake:
                 continue
             held = now.get(word.topic.device)
             now[word.topic.device] = link = await self._after(tx, held, word)
-            if link is not held and link.online and not word.received.retained:
+            # Of all that devices say only health is never kept by the broker (QoS 0): a birth may have waited there.
+            if isinstance(word.body, Health) and link is not held and link.online and not word.received.retained:
                 self._clocks.heard(
                     word.topic.device, boot_id, word.header.captured_boot_ns, word.received.received_boot_ns
                 )

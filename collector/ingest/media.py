@@ -13,6 +13,9 @@ from collector.store.database import Transaction
 from edge_wire.messages import Media
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
+# A device offers a file again for as long as it holds it, and is asked for it at each of its births.
+UNFINISHED_LASTS_NS = 7 * 86_400 * 1_000_000_000
+_LOOK_AGAIN_NS = 3_600 * 1_000_000_000
 _WRONG_HASH = "wrong_hash"
 
 
@@ -26,15 +29,23 @@ class MediaIntake:
     def __init__(self, folder: PictureFolder) -> None:
         self._folder = folder
         self._completed: set[tuple[str, bytes]] = set()
+        self._looked_at_ns: int | None = None
 
-    async def take(self, tx: Transaction, device: str, body: Media) -> tuple[str, str] | None:
+    async def forget_unfinished(self, tx: Transaction, now_ns: int) -> None:
+        """Drop what has lain here for a week without becoming a file; looks once an hour, the first time at once."""
+        if self._looked_at_ns is not None and abs(now_ns - self._looked_at_ns) < _LOOK_AGAIN_NS:
+            return
+        await media.drop_stale_pieces(tx, now_ns - UNFINISHED_LASTS_NS)
+        self._looked_at_ns = now_ns
+
+    async def take(self, tx: Transaction, device: str, body: Media, at_ns: int) -> tuple[str, str] | None:
         """Take one piece.
 
         Returns:
             Why nobody can use it, as (reason, detail); None if it was taken.
 
         Raises:
-            StoreError: the file could not be written.
+            PictureFolderError: the file could not be written; the pieces before this one stay.
         """
         if await media.is_complete(tx, device, body.sha256):
             return None
@@ -47,7 +58,7 @@ class MediaIntake:
             return "bad_piece", f"media {body.sha256.hex()}: bytes {body.offset}+{len(body.content)} of {body.total}"
         content: bytes | None = body.content
         if len(body.content) < body.total:
-            content = await self._join(tx, device, body)
+            content = await self._join(tx, device, body, at_ns)
         if content is None:
             await media.note_file(tx, device, body, complete=False)
             return None
@@ -66,9 +77,9 @@ class MediaIntake:
         self._completed.discard((device, body.sha256))
         return [f"{device}/{body.sha256.hex()}"]
 
-    async def _join(self, tx: Transaction, device: str, body: Media) -> bytes | None:
+    async def _join(self, tx: Transaction, device: str, body: Media, at_ns: int) -> bytes | None:
         """Keep the piece; return the whole file if this was the last one."""
-        if await media.keep_piece(tx, device, body) < body.total:
+        if await media.keep_piece(tx, device, body, at_ns) < body.total:
             return None
         joined = bytearray()
         for offset, content in await media.pieces(tx, device, body.sha256):

@@ -11,7 +11,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from collector.errors import StoreError
+from collector.errors import CollectorError
+
+
+class PictureFolderError(CollectorError):
+    """A file could not be written: one to come again later, with the store none the worse for it."""
 
 
 class PictureFolder:
@@ -36,7 +40,7 @@ class PictureFolder:
             False, with nothing written, when the content does not have that hash.
 
         Raises:
-            StoreError: the file system refused; try again later.
+            PictureFolderError: the file system refused; try again later.
         """
         if hashlib.sha256(content).digest() != sha256:
             return False
@@ -47,7 +51,7 @@ class PictureFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(path, content)
         except OSError as error:
-            raise StoreError(f"pictures {path}: {error}") from error
+            raise PictureFolderError(f"pictures {path}: {error}") from error
         return True
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -3,6 +3,10 @@
 Verify on threads; commit in one transaction; confirm to the broker; ack to the devices; ask for pictures of hits. A
 batch that the store refuses, or that provokes an error of ours, is halved until the one message that does it stands
 alone and goes to the dead letters: the stream never stops for poison. A store that cannot be reached is waited for.
+A file that cannot be written holds back only itself.
+
+Rows behind an Open that came in the same batch wait for the commit of that Open: only a key that the store has kept
+vouches for anything.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import structlog
 
 from collector.errors import StoreError, StoreRefusedError
 from collector.ingest.downlink import Address, Downlink
+from collector.ingest.early import Early
 from collector.ingest.intake import Intake, Settled
 from collector.ingest.keyring import Keyring
 from collector.ingest.received import Received
@@ -27,14 +32,12 @@ from collector.ingest.verdicts import (
     Keys,
     Outcome,
     Refused,
-    VerifyingKey,
     judge,
     signer,
 )
 from collector.store import media
 from collector.store.database import Store
-from edge_wire import cose, topics
-from edge_wire.messages import Open, Part
+from edge_wire.messages import Open
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +47,6 @@ _THREADS = 2
 _INLINE = 4
 _RETRY_S = (0.1, 5.0)
 _ASK_AGAIN_NS = 24 * 3_600 * 1_000_000_000
-_EARLY_CAPACITY = 10_000
 
 
 class Confirming(Protocol):
@@ -80,7 +82,7 @@ class Pipeline:
         self._link = link
         self._utc_ns = utc_ns
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="verify")
-        self._early: dict[str, Received] = {}
+        self._early = Early()
         self._addresses: dict[str, Address] = {}
 
     def close(self) -> None:
@@ -89,23 +91,22 @@ class Pipeline:
 
     async def settle(self, batch: Sequence[Received]) -> None:
         """Take one batch to its end; returns when it is committed, confirmed and answered."""
-        settled = await self._commit(await self._judge(batch))
+        settled = await self._judge_and_commit(batch)
         self._link.confirm(batch)
         self._count(settled)
         unaddressed = self._downlink.ack(settled.answers) + self._downlink.refuse(settled.refused)
         self.counts["unaddressed"] += unaddressed
-        self._ask_for_hits(settled)
+        self._ask_for_pictures(settled)
         for birth in settled.births:
             self._addresses[birth.topic.device] = Address(
                 birth.topic.agency, birth.topic.device, birth.epoch, birth.connection
             )
         for device in {birth.topic.device for birth in settled.births}:
             await self.ask_for_missing(device)
-        self._remember(settled.early)
-        waited = [one for one in self._early.values() if topics.parse(one.topic).device in settled.opened]
+        for one in settled.early:
+            self._early.keep(one)
+        waited = self._early.take(settled.opened, max((one.received_boot_ns for one in batch), default=0))
         if waited:
-            for one in waited:
-                del self._early[one.topic]
             await self.settle(waited)
 
     async def ask_for_missing(self, device: str) -> None:
@@ -125,17 +126,16 @@ class Pipeline:
         for one in missing:
             self._downlink.ask_for(address, one.epoch, one.track, one.wanted)
 
-    async def _judge(self, batch: Sequence[Received]) -> list[Outcome]:
-        keys = await self._keys(batch)
-        outcomes = await self._judge_all(batch, keys)
-        opened = _keys_of_opens(outcomes)
-        if opened:
-            # Rows behind an Open of this very batch: their key has come with it.
-            again = [at for at, one in enumerate(outcomes) if isinstance(one, Refused) and one.reason == NO_SUCH_KEY]
-            judged = await self._judge_all([outcomes[at].received for at in again], {**keys, **opened})
-            for at, outcome in zip(again, judged, strict=True):
-                outcomes[at] = outcome
-        return outcomes
+    async def _judge_and_commit(self, batch: Sequence[Received]) -> Settled:
+        outcomes = await self._judge_all(batch, await self._keys(batch))
+        opened = {
+            one.topic.device for one in outcomes if isinstance(one, Accepted) and isinstance(one.message.body, Open)
+        }
+        behind = [one.received for one in outcomes if _lacks_key(one, opened)]
+        settled = await self._commit([one for one in outcomes if not _lacks_key(one, opened)])
+        if not behind:
+            return settled
+        return settled.joined(await self._commit(await self._judge_all(behind, await self._keys(behind))))
 
     async def _keys(self, batch: Sequence[Received]) -> Keys:
         signers = {one for one in map(signer, batch) if one is not None}
@@ -188,37 +188,28 @@ class Pipeline:
         # Nothing is left to try: it stays unanswered, and the log says which bytes.
         return Settled()
 
-    def _ask_for_hits(self, settled: Settled) -> None:
+    def _ask_for_pictures(self, settled: Settled) -> None:
         senders = {
             (one.identity.device, one.identity.epoch): Address(one.topic.agency, one.topic.device, *connection)
             for one in settled.answers
             if (connection := one.received.connection) is not None
         }
-        for read in settled.hits:
-            address = senders.get((read.device, read.epoch)) or self._addresses.get(read.device)
+        for one in settled.asked:
+            address = senders.get((one.device, one.epoch)) or self._addresses.get(one.device)
             if address is not None:
-                wanted = ((Part.CROP, read.crop_sha256), (Part.FRAME, read.frame_sha256))
-                self._downlink.ask_for(address, read.epoch, read.track, wanted)
-
-    def _remember(self, early: Iterable[Received]) -> None:
-        for one in early:
-            if len(self._early) < _EARLY_CAPACITY or one.topic in self._early:
-                self._early[one.topic] = one
+                self._downlink.ask_for(address, one.epoch, one.track, one.wanted)
 
     def _count(self, settled: Settled) -> None:
         self.counts["stored"] += settled.stored
         self.counts["answered"] += len(settled.answers)
         self.counts["refused"] += len(settled.refused)
+        self.counts["held_back"] += settled.held_back
 
 
 def _judge_part(part: Sequence[Received], keys: Keys) -> list[Outcome]:
     return [judge(one, keys) for one in part]
 
 
-def _keys_of_opens(outcomes: Iterable[Outcome]) -> dict[tuple[str, bytes], VerifyingKey]:
-    found = {}
-    for one in outcomes:
-        if isinstance(one, Accepted) and isinstance(one.message.body, Open):
-            key = cose.load_spki(one.message.body.public_key)
-            found[one.topic.device, cose.key_id(key)] = VerifyingKey(key, one.message.header.epoch)
-    return found
+def _lacks_key(one: Outcome, opened: set[str]) -> bool:
+    unknown = isinstance(one, Refused) and one.reason == NO_SUCH_KEY
+    return unknown and one.topic is not None and one.topic.device in opened

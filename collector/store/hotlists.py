@@ -3,7 +3,7 @@
 An entry never changes: what differs in a new version is a new entry, and the old one ends there. So an alert's entry
 stays what it was when it was raised. A new version is written in many short transactions, so that ingest never waits
 for a million rows, and none of it counts before the list's version says so: ``publish`` is the only step that anybody
-can see.
+can see. Imports of different lists do not disturb each other: the version is taken from the counter by ``publish``.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ class Draft:
     Attributes:
         name: the list.
         base: the version that it replaces; 0 for a new list.
-        version: what it will be.
+        mark: the number that its rows carry: above ``base``, so not in force, and not above the version that it
+            becomes, so in force from then on.
     """
 
     name: str
     base: int
-    version: int
+    mark: int
 
 
 async def generation(tx: AsyncConnection) -> int:
@@ -131,13 +132,13 @@ async def begin_draft(tx: AsyncConnection, name: str) -> Draft:
 
 
 async def is_open(tx: AsyncConnection, draft: Draft) -> bool:
-    """Whether the draft may still be written: no other import has moved the list or the counter on.
+    """Whether the draft may still be written: no other import has moved the list on.
 
-    Asked in every transaction that writes it: rows that came after another's version took its number would be in force.
+    Asked in every transaction that writes it: rows that came after another's version would be in force at once.
     """
     table = tables.hotlist
     current = (await tx.execute(select(table.c.version).where(table.c.name == draft.name))).scalar_one()
-    return bool(current == draft.base) and await generation(tx) < draft.version
+    return bool(current == draft.base)
 
 
 async def draft_additions(tx: AsyncConnection, draft: Draft, added: Sequence[EntryRow]) -> None:
@@ -153,7 +154,7 @@ async def draft_additions(tx: AsyncConnection, draft: Draft, added: Sequence[Ent
                     "reason": one.reason,
                     "severity": one.severity,
                     "notes": one.notes,
-                    "first_version": draft.version,
+                    "first_version": draft.mark,
                 }
                 for one in added
             ],
@@ -165,7 +166,7 @@ async def draft_endings(tx: AsyncConnection, draft: Draft, ended: Sequence[int])
     entry = tables.hotlist_entry
     if ended:
         await tx.execute(
-            update(entry).where(entry.c.id == bindparam("b_id")).values(end_version=draft.version),
+            update(entry).where(entry.c.id == bindparam("b_id")).values(end_version=draft.mark),
             [{"b_id": one} for one in ended],
         )
 
@@ -180,12 +181,12 @@ async def publish(
     by: str,
     source: str,
     source_sha256: bytes,
-) -> bool:
+) -> int | None:
     """Put the draft in force, in one short transaction.
 
     Returns:
-        False, with nothing changed, when another import came between: the list or the counter has moved on, or the
-        rows are not all there.
+        The list's version from now on, which is the highest of all lists; None, with nothing changed, when another
+        import of this list came between: it has moved on, or the rows are not all there.
     """
     table, entry = tables.hotlist, tables.hotlist_entry
 
@@ -195,16 +196,17 @@ async def publish(
 
     if (
         not await is_open(tx, draft)
-        or await count(entry.c.first_version == draft.version) != additions
-        or await count(entry.c.end_version == draft.version) != endings
+        or await count(entry.c.first_version == draft.mark) != additions
+        or await count(entry.c.end_version == draft.mark) != endings
     ):
-        return False
+        return None
+    version = await generation(tx) + 1
     await tx.execute(
         update(table)
         .where(table.c.name == draft.name)
-        .values(version=draft.version, imported_at_ns=at_ns, imported_by=by, source=source, source_sha256=source_sha256)
+        .values(version=version, imported_at_ns=at_ns, imported_by=by, source=source, source_sha256=source_sha256)
     )
-    return True
+    return version
 
 
 def _in_force() -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import DeviceStatus, Identity
@@ -20,6 +20,8 @@ from edge_wire.messages import Verdict
 
 # SQLite allows 32,766 variables a statement; this stays far below, whatever else a statement carries.
 CHUNK = 1_000
+LETTERS_A_DEVICE = 1_000
+"""How many letters that are not genuine are kept under one device's name; the oldest give way."""
 _Item = TypeVar("_Item")
 
 
@@ -60,14 +62,18 @@ class Kept:
 class Letter:
     """One message that nobody can use.
 
+    What is genuine is evidence, and is kept. What is not could be anybody's: at most ``LETTERS_A_DEVICE`` of it are
+    kept under one device's name (and as many without one), so that nobody fills the store with it.
+
     Attributes:
         digest: SHA-256 of its bytes; the same bytes again only count.
         topic: where it was published.
         device: as the topic names it.
         reason: short stable word.
         detail: where, what was got, what was expected.
-        envelope: the bytes as received.
+        envelope: the bytes as received, or as many of them as are to be kept.
         received_at_ns: UTC when it came.
+        genuine: whether it was verified, and its device is enrolled.
     """
 
     digest: bytes
@@ -77,6 +83,7 @@ class Letter:
     detail: str
     envelope: bytes
     received_at_ns: int
+    genuine: bool
 
 
 async def device_standings(tx: AsyncConnection, devices: Iterable[str]) -> dict[str, DeviceStanding]:
@@ -159,13 +166,16 @@ async def keep_messages(tx: AsyncConnection, rows: Sequence[Kept]) -> list[int]:
 
 
 async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
-    """Keep dead letters, one row for the same bytes however often they come."""
+    """Keep dead letters, one row for the same bytes however often they come, and no more than there is room for."""
     table = tables.dead_letter
     by_digest: defaultdict[bytes, list[Letter]] = defaultdict(list)
     for letter in letters:
         by_digest[letter.digest].append(letter)
+    # What came before its key was known may be genuine when it comes again.
+    best = {digest: max(some, key=lambda letter: letter.genuine) for digest, some in by_digest.items()}
     for some in _chunks(sorted(by_digest)):
-        here = set((await tx.execute(select(table.c.digest).where(table.c.digest.in_(some)))).scalars())
+        rows = await tx.execute(select(table.c.digest, table.c.genuine).where(table.c.digest.in_(some)))
+        here = {row.digest: row.genuine for row in rows}
         again = [{"b_digest": d, "b_times": len(by_digest[d]), "b_at": by_digest[d][-1].received_at_ns} for d in here]
         if again:
             await tx.execute(
@@ -174,14 +184,13 @@ async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
                 .values(times=table.c.times + bindparam("b_times"), last_at_ns=bindparam("b_at")),
                 again,
             )
+        for digest, genuine in here.items():
+            if best[digest].genuine and not genuine:
+                await tx.execute(update(table).where(table.c.digest == digest).values(_shown(best[digest])))
         fresh = [
             {
                 "digest": digest,
-                "topic": by_digest[digest][0].topic,
-                "device": by_digest[digest][0].device,
-                "reason": by_digest[digest][0].reason,
-                "detail": by_digest[digest][0].detail,
-                "envelope": by_digest[digest][0].envelope,
+                **_shown(best[digest]),
                 "times": len(by_digest[digest]),
                 "first_at_ns": by_digest[digest][0].received_at_ns,
                 "last_at_ns": by_digest[digest][-1].received_at_ns,
@@ -191,6 +200,15 @@ async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
         ]
         if fresh:
             await tx.execute(insert(table), fresh)
+    for device in {one.device for one in best.values() if not one.genuine}:
+        same = (table.c.device.is_(None) if device is None else table.c.device == device, ~table.c.genuine)
+        room = select(table.c.id).where(*same).order_by(table.c.id.desc()).limit(LETTERS_A_DEVICE)
+        await tx.execute(delete(table).where(*same, table.c.id.not_in(room)))
+
+
+def _shown(letter: Letter) -> dict[str, str | bytes | bool | None]:
+    names = ("topic", "device", "reason", "detail", "envelope", "genuine")
+    return {name: getattr(letter, name) for name in names}
 
 
 def _by_stream(identities: Iterable[Identity]) -> Iterator[tuple[tuple[str, int, int], Sequence[int]]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Exists, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Exists, and_, delete, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.store import tables
@@ -17,12 +17,14 @@ class Missing:
     """Files of an alert's read that have not come.
 
     Attributes:
+        read_id: which read.
         device: who has them.
         epoch: of the read.
         track: of the read.
         wanted: part and hash of each, the first things first.
     """
 
+    read_id: int
     device: str
     epoch: int
     track: int
@@ -58,14 +60,23 @@ async def note_file(tx: AsyncConnection, device: str, body: Media, *, complete: 
     )
 
 
-async def keep_piece(tx: AsyncConnection, device: str, body: Media) -> int:
-    """Keep one piece of a file; return how many bytes of the file are here now."""
+async def keep_piece(tx: AsyncConnection, device: str, body: Media, at_ns: int) -> int:
+    """Keep one piece of a file; return how many bytes the kept pieces have together, those that overlap doubly.
+
+    Of two pieces that begin at the same place the longer one stays: a device may have changed their size in between.
+    """
     piece = tables.media_piece
     where = (piece.c.device == device, piece.c.sha256 == body.sha256)
-    if not (await tx.execute(select(exists().where(*where, piece.c.offset == body.offset)))).scalar():
+    here = and_(*where, piece.c.offset == body.offset)
+    length = (await tx.execute(select(func.length(piece.c.content)).where(here))).scalar()
+    if length is None:
         await tx.execute(
-            insert(piece).values(device=device, sha256=body.sha256, offset=body.offset, content=body.content)
+            insert(piece).values(
+                device=device, sha256=body.sha256, offset=body.offset, content=body.content, received_at_ns=at_ns
+            )
         )
+    elif length < len(body.content):
+        await tx.execute(update(piece).where(here).values(content=body.content, received_at_ns=at_ns))
     return int((await tx.execute(select(func.sum(func.length(piece.c.content))).where(*where))).scalar_one())
 
 
@@ -86,6 +97,17 @@ async def drop_pieces(tx: AsyncConnection, device: str, sha256: bytes) -> None:
     await tx.execute(delete(piece).where(piece.c.device == device, piece.c.sha256 == sha256))
 
 
+async def drop_stale_pieces(tx: AsyncConnection, before_ns: int) -> None:
+    """Forget the pieces of files of which nothing has come since ``before_ns``."""
+    piece = tables.media_piece
+    stale = (
+        select(piece.c.device, piece.c.sha256)
+        .group_by(piece.c.device, piece.c.sha256)
+        .having(func.max(piece.c.received_at_ns) < before_ns)
+    )
+    await tx.execute(delete(piece).where(tuple_(piece.c.device, piece.c.sha256).in_(stale)))
+
+
 async def missing_of_alerts(
     tx: AsyncConnection, *, device: str, raised_after_ns: int, limit: int = 200
 ) -> Sequence[Missing]:
@@ -93,6 +115,21 @@ async def missing_of_alerts(
 
     Files that the device said it no longer holds are left out.
     """
+    alert, read = tables.alert, tables.read
+    return await _missing(tx, and_(read.c.device == device, alert.c.raised_at_ns >= raised_after_ns), limit)
+
+
+async def missing_of_reads(tx: AsyncConnection, read_ids: Collection[int]) -> Sequence[Missing]:
+    """Return what has not come of the pictures of those of the reads that have an alert, newest alert first.
+
+    Files that the device said it no longer holds are left out.
+    """
+    if not read_ids:
+        return []
+    return await _missing(tx, tables.read.c.id.in_(sorted(read_ids)), len(read_ids))
+
+
+async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) -> Sequence[Missing]:
     alert, read, file = tables.alert, tables.read, tables.media_file
 
     def settled(sha256: ColumnElement[bytes]) -> Exists:
@@ -106,6 +143,8 @@ async def missing_of_alerts(
 
     rows = await tx.execute(
         select(
+            read.c.id,
+            read.c.device,
             read.c.epoch,
             read.c.track,
             read.c.crop_sha256,
@@ -114,7 +153,7 @@ async def missing_of_alerts(
             settled(read.c.frame_sha256).label("frame_settled"),
         )
         .join(alert, alert.c.read_id == read.c.id)
-        .where(read.c.device == device, alert.c.raised_at_ns >= raised_after_ns)
+        .where(where)
         .group_by(read.c.id)
         .order_by(func.max(alert.c.id).desc())
         .limit(limit)
@@ -127,5 +166,5 @@ async def missing_of_alerts(
         if not row.frame_settled:
             wanted.append((Part.FRAME, row.frame_sha256))
         if wanted:
-            found.append(Missing(device, row.epoch, row.track, tuple(wanted)))
+            found.append(Missing(row.id, row.device, row.epoch, row.track, tuple(wanted)))
     return found

@@ -117,6 +117,9 @@ dead_letter = Table(
     Column("times", Integer, nullable=False),
     Column("first_at_ns", BigInteger, nullable=False),
     Column("last_at_ns", BigInteger, nullable=False),
+    # From an enrolled device, verified: kept for ever. The others only as far as there is room for their device's.
+    Column("genuine", Boolean, nullable=False),
+    Index("ix_dead_letter_device_genuine", "device", "genuine"),
 )
 
 read = Table(
@@ -246,6 +249,7 @@ media_piece = Table(
     Column("device", String(40), primary_key=True),
     Column("offset", BigInteger, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),
 )
 
 hotlist = Table(

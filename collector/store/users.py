@@ -5,6 +5,7 @@ Invariants:
     - A credential is 256 random bits and only its SHA-256 is kept; whoever reads the store cannot log in with it.
     - A login code is good once: the transaction that takes it away begins the session.
     - A disabled user has no credentials left, and none of theirs is good even if one were.
+    - A new password ends the sessions that the old one began; bearer tokens are ended by label.
     - Every change, and every refused login, writes its audit row in its own transaction.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import AuthenticationError, ConfigurationError, NotFoundError
@@ -144,19 +145,65 @@ class Users:
         ]
 
     async def disable(self, name: str, *, by: str) -> None:
-        """End every session and token of a user and let nobody log in by that name again. The user stays listed.
+        """End every session and token of a user and let nobody log in by that name. The user stays listed.
+
+        Of a disabled user it changes nothing.
 
         Raises:
             NotFoundError: there is no such user.
         """
         now_ns = self._clock.utc_ns()
         async with self._store.write() as tx:
-            changed = await tx.execute(update(_user).where(_user.c.name == name).values(active=False))
-            if changed.rowcount == 0:
-                raise _no_such_user(name)
+            if not (await _known(tx, name)).active:
+                return
+            await tx.execute(update(_user).where(_user.c.name == name).values(active=False))
             ended = await tx.execute(delete(_credential).where(_credential.c.user == name))
             detail = {"credentials_ended": ended.rowcount}
             await audit.record(tx, who=by, action="user.disable", subject=name, detail=detail, at_ns=now_ns)
+
+    async def enable(self, name: str, *, by: str) -> None:
+        """Let a disabled user log in again, by the password that they had. Of another it changes nothing.
+
+        Raises:
+            NotFoundError: there is no such user.
+        """
+        now_ns = self._clock.utc_ns()
+        async with self._store.write() as tx:
+            if (await _known(tx, name)).active:
+                return
+            await tx.execute(update(_user).where(_user.c.name == name).values(active=True))
+            await audit.record(tx, who=by, action="user.enable", subject=name, detail={}, at_ns=now_ns)
+
+    async def change_role(self, name: str, role: Role, *, by: str) -> None:
+        """Give a user another role, at once, also in what is open. The one that they have changes nothing.
+
+        Raises:
+            NotFoundError: there is no such user.
+        """
+        now_ns = self._clock.utc_ns()
+        async with self._store.write() as tx:
+            before = (await _known(tx, name)).role
+            if before == role.value:
+                return
+            await tx.execute(update(_user).where(_user.c.name == name).values(role=role.value))
+            detail = {"from": before, "to": role.value}
+            await audit.record(tx, who=by, action="user.role", subject=name, detail=detail, at_ns=now_ns)
+
+    async def change_password(self, name: str, password_hash: str, *, by: str) -> None:
+        """Give a user another password, and end their sessions and login codes: whoever began one may know the old.
+
+        Raises:
+            NotFoundError: there is no such user.
+        """
+        now_ns = self._clock.utc_ns()
+        async with self._store.write() as tx:
+            await _known(tx, name)
+            await tx.execute(update(_user).where(_user.c.name == name).values(password_hash=password_hash))
+            ended = await tx.execute(
+                delete(_credential).where(_credential.c.user == name, _credential.c.kind != CredentialKind.TOKEN.value)
+            )
+            detail = {"credentials_ended": ended.rowcount}
+            await audit.record(tx, who=by, action="user.password", subject=name, detail=detail, at_ns=now_ns)
 
     async def issue(self, name: str, kind: CredentialKind, label: str, lasts_ns: int, *, by: str) -> str:
         """Make a credential and return it: the only time that it can be seen.
@@ -311,6 +358,13 @@ def _digest(secret: str) -> bytes:
 
 def _unexpired(now_ns: int) -> ColumnElement[bool]:
     return or_(_credential.c.expires_at_ns.is_(None), _credential.c.expires_at_ns > now_ns)
+
+
+async def _known(tx: AsyncConnection, name: str) -> Row[bool, str]:
+    row = (await tx.execute(select(_user.c.active, _user.c.role).where(_user.c.name == name))).one_or_none()
+    if row is None:
+        raise NotFoundError(f"user {name}: unknown (`collector user list`)")
+    return row
 
 
 def _no_such_user(name: str) -> NotFoundError:

@@ -308,6 +308,28 @@ def test_a_silent_stream_is_stale_until_something_is_heard(page: Page, address: 
     expect_state(page, "live")
 
 
+def test_it_is_not_live_while_the_collector_cannot_hear_its_devices(desk: Page, fake: Any) -> None:
+    fake.hearing = False
+    expect_state(desk, "deaf")
+    expect(desk.locator("#connection-detail")).to_have_text("the collector cannot hear its devices")
+    expect(desk).to_have_title("⚠ Nightjar")
+    fake.hearing = True
+    expect_state(desk, "live")
+
+
+def test_the_picture_before_stays_until_that_of_the_revision_is_here(desk: Page, fake: Any) -> None:
+    read = fake.read("ABC123")
+    alert = fake.publish("alert", fake.alert(read, "ABC123"))
+    fake.bring_picture(read, fake_api.plate_picture("ABC123"))
+    crop = detail(desk, alert).locator(".picture-crop")
+    expect(crop).to_have_attribute("data-state", "shown")
+    sharper = {**read, "revision": 2, "crop": "f" * 64, "crop_here": False}
+    fake.publish("alert", {**alert, "read": sharper})
+    expect(crop).to_have_attribute("data-state", "earlier")
+    expect(crop.locator("img")).to_be_visible()
+    expect(crop).to_contain_text("the latest is on its way")
+
+
 def test_it_is_not_live_while_the_lists_cannot_be_had(page: Page, address: str, fake: Any) -> None:
     fake.lists_fail = True
     page.goto(f"{address}/#login=one-time")

@@ -68,6 +68,7 @@ async def main(folder, host, port, ca, certificate, key):
     )
     task = ingest.start()
     assert await ingest.wait_until_subscribed(20)
+    assert ingest.hearing
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await ingest.stop()

@@ -133,8 +133,8 @@ export class AlertDetail {
     const columnsBefore = this.#plates.columns;
     this.#plates.show(alert);
     if (this.#plates.columns !== columnsBefore) setText(this.#slotLine, summarize(this.#plates.columns));
-    this.#crop.show(read.crop, state.cropHere, `The plate that was read as ${read.text}`);
-    this.#frame.show(read.frame, state.frameHere, `The frame that ${read.text} was read from`);
+    this.#crop.show(read.id, read.crop, state.cropHere, `The plate that was read as ${read.text}`);
+    this.#frame.show(read.id, read.frame, state.frameHere, `The frame that ${read.text} was read from`);
     this.#facts(alert);
     this.#answer(alert, state);
     if (other) this.#root.scrollTop = 0;

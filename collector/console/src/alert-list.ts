@@ -50,7 +50,7 @@ class Row {
     this.root.dataset["historical"] = String(alert.historical);
     if (selected) this.button.setAttribute("aria-current", "true");
     else this.button.removeAttribute("aria-current");
-    this.#crop.show(read.crop, state.cropHere, "");
+    this.#crop.show(read.id, read.crop, state.cropHere, "");
     this.#plates.show(alert);
     setText(this.#severity, severityText(entry));
     setShown(this.#severity, severityText(entry) !== "");

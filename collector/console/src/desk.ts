@@ -3,7 +3,7 @@
  *
  * Invariants: the selection is an alert's id and changes only by the operator's hand (or from nothing to something); an
  * acknowledgement that failed stays on its alert until it is tried again or seen to be recorded; "live" is shown only
- * while the stream is heard and the lists were asked for since it was opened.
+ * while the stream is heard, the lists were asked for since it was opened, and the collector hears its devices.
  */
 import { AlertBook, neighbour } from "./alert-book.ts";
 import { AlertDetail } from "./alert-detail.ts";
@@ -56,6 +56,7 @@ export class Desk {
   /** Counts sessions and their ends, so that the answer to an earlier one is not taken for this one's. */
   #turn = 0;
   #caughtUp = false;
+  #hearing = false;
   #catchUp: "idle" | "running" | "again" = "idle";
   #listProblem = "";
   #forbidden = "";
@@ -79,6 +80,7 @@ export class Desk {
       arrived: (kind, record) => this.#arrived(kind, record),
       refused: () => this.#askWhoIAm(),
       clock: (collector_ms) => (this.#collectorAhead_ms = collector_ms - Date.now()),
+      hearing: (hearing) => (this.#hearing = hearing),
     });
     window.setInterval(() => this.tick(), 1_000);
   }
@@ -89,6 +91,7 @@ export class Desk {
     this.#turn++;
     this.#session = session;
     this.#caughtUp = false;
+    this.#hearing = false;
     this.#listed = false;
     this.#listProblem = "";
     this.#forbidden = "";
@@ -124,7 +127,8 @@ export class Desk {
   tick(): void {
     if (this.#session === null) return;
     this.#stream.watch();
-    const said = this.#connection.show(this.#stream.liveness, this.#caughtUp, this.#listProblem, this.#collector_ms);
+    const { liveness } = this.#stream;
+    const said = this.#connection.show(liveness, this.#caughtUp, this.#hearing, this.#listProblem, this.#collector_ms);
     if (said !== null) setText(this.#spoken, said);
     this.#list.tick(this.#collector_ms);
     this.#title();

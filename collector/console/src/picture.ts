@@ -1,4 +1,7 @@
-/** One picture of a read: shown when it is there, and saying so while it is on its way. */
+/**
+ * One picture of a read: shown when it is there, and saying so while it is on its way. While the picture of a later
+ * revision is on its way, the one before it stays, and is called so.
+ */
 import { pictureAddress } from "./api.ts";
 import { element, setShown, setText } from "./dom.ts";
 
@@ -12,6 +15,7 @@ export class Picture {
   readonly #note = element("span", "picture-note");
   readonly #name: string;
   #sha256: string | null = null;
+  #read: number | null = null;
   #here = false;
   #tries = 0;
   #timer: number | undefined;
@@ -25,18 +29,22 @@ export class Picture {
     this.#state("none", "");
   }
 
-  /** Show the picture with this digest; `here` says whether the collector has it. */
-  show(sha256: string | null, here: boolean, description: string): void {
+  /** Show the picture with this digest of a read; `here` says whether the collector has it. */
+  show(read: number, sha256: string | null, here: boolean, description: string): void {
     this.#image.alt = description;
-    if (sha256 === this.#sha256 && here === this.#here) return;
-    const other = sha256 !== this.#sha256;
+    if (read === this.#read && sha256 === this.#sha256 && here === this.#here) return;
+    const shown = this.root.dataset["state"] === "shown" || this.root.dataset["state"] === "earlier";
+    const earlier = read === this.#read && shown && sha256 !== null && !here;
+    const other = read !== this.#read || sha256 !== this.#sha256;
+    this.#read = read;
     this.#sha256 = sha256;
     this.#here = here;
     this.#tries = 0;
     window.clearTimeout(this.#timer);
-    if (other) this.#image.removeAttribute("src");
+    if (other && !earlier) this.#image.removeAttribute("src");
     if (sha256 === null) this.#state("none", `${this.#name}: none with this read`);
     else if (here) this.#load(sha256);
+    else if (earlier) this.#state("earlier", `Earlier ${this.#name.toLowerCase()}; the latest is on its way`);
     else this.#state("waiting", `${this.#name} on its way`);
   }
 
@@ -44,7 +52,8 @@ export class Picture {
   dispose(): void {
     window.clearTimeout(this.#timer);
     this.#image.removeAttribute("src");
-    this.#sha256 = null;
+    this.#sha256 = this.#read = null;
+    this.#state("none", "");
   }
 
   #load(sha256: string): void {
@@ -65,9 +74,9 @@ export class Picture {
     this.#timer = window.setTimeout(() => this.#load(sha256), delay_ms);
   }
 
-  #state(state: "none" | "waiting" | "shown" | "failed", note: string): void {
+  #state(state: "none" | "waiting" | "shown" | "earlier" | "failed", note: string): void {
     this.root.dataset["state"] = state;
-    setShown(this.#image, state === "shown");
+    setShown(this.#image, state === "shown" || state === "earlier");
     setText(this.#note, note);
   }
 }

@@ -26,6 +26,8 @@ export interface Listener {
   refused(): Promise<void>;
   /** The collector's clock, from a heartbeat. */
   clock(collector_ms: number): void;
+  /** Whether the collector hears its devices, from a heartbeat. */
+  hearing(hearing: boolean): void;
 }
 
 export class Stream {
@@ -87,7 +89,9 @@ export class Stream {
     };
     source.addEventListener("heartbeat", (message: MessageEvent<string>) => {
       this.#heard();
-      const at_ms = Date.parse((this.#parse(message) as { at?: string } | null)?.at ?? "");
+      const beat = this.#parse(message) as { at?: string; ingest?: string } | null;
+      const at_ms = Date.parse(beat?.at ?? "");
+      this.#listener.hearing(beat?.ingest === "connected");
       if (!Number.isNaN(at_ms)) this.#listener.clock(at_ms);
     });
     for (const kind of KINDS) {

@@ -43,6 +43,7 @@ class Desk:
     users: Users
     pictures: Folder
     tokens: dict[Role, str]
+    hearing: bool = True
 
     def client(self, role: Role | None = None, address: str = "203.0.113.7") -> httpx.AsyncClient:
         headers = {} if role is None else {"Authorization": f"Bearer {self.tokens[role]}"}
@@ -75,9 +76,20 @@ async def desk(store: Store, tmp_path: Path, clock: Any, passwords: Passwords) -
         await users.add(role.value, role, await passwords.hashed(PASSWORD), by="test")
         tokens[role] = await users.issue(role.value, CredentialKind.TOKEN, "test", YEAR_NS, by="test")
     pictures = Folder(tmp_path)
-    app = create_app(store, users, store.committed, pictures, None, clock, secure=False, passwords=passwords)
+    desk = Desk(FastAPI(), store, users, pictures, tokens)
+    desk.app = create_app(
+        store,
+        users,
+        store.committed,
+        pictures,
+        None,
+        clock,
+        secure=False,
+        hearing=lambda: desk.hearing,
+        passwords=passwords,
+    )
     await seed(store, clock.utc_ns())
-    return Desk(app, store, users, pictures, tokens)
+    return desk
 
 
 async def seed(store: Store, now_ns: int) -> None:

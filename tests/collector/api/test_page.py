@@ -51,13 +51,21 @@ async def test_health_follows_the_store_and_tells_nothing_else(desk: Any) -> Non
         async with desk.store.write() as tx:
             await tx.exec_driver_sql("DROP TABLE feed")
         ill = await client.get("/healthz")
-    assert (well.status_code, well.json()) == (200, {"ok": True})
-    assert (ill.status_code, ill.json()) == (503, {"detail": "the store does not answer"})
-    assert ill.headers["retry-after"] == "5"
+    assert (well.status_code, well.json()) == (200, {"ok": True, "store": "ok", "broker": "connected"})
+    assert (ill.status_code, ill.json()) == (503, {"ok": False, "store": "failing", "broker": "connected"})
+
+
+async def test_health_says_when_no_device_can_be_heard(desk: Any) -> None:
+    desk.hearing = False
+    async with desk.client() as client:
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"ok": False, "store": "ok", "broker": "disconnected"})
 
 
 async def test_the_page_and_its_assets_are_served_and_nothing_beside_them(desk: Any, console: Path, clock: Any) -> None:
-    desk.app = create_app(desk.store, desk.users, desk.store.committed, desk.pictures, console, clock, secure=False)
+    desk.app = create_app(
+        desk.store, desk.users, desk.store.committed, desk.pictures, console, clock, secure=False, hearing=lambda: True
+    )
     async with desk.client() as client:
         page = await client.get("/")
         script = await client.get("/assets/index-abc.js")

@@ -29,7 +29,15 @@ async def test_a_password_logs_in_and_the_cookie_is_kept_from_scripts_and_other_
 async def test_under_https_the_cookie_is_secure_and_browsers_are_told_to_stay(desk: Any, clock: Any) -> None:
     cheap = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     desk.app = create_app(
-        desk.store, desk.users, desk.store.committed, desk.pictures, None, clock, secure=True, passwords=cheap
+        desk.store,
+        desk.users,
+        desk.store.committed,
+        desk.pictures,
+        None,
+        clock,
+        secure=True,
+        hearing=lambda: True,
+        passwords=cheap,
     )
     async with desk.client() as client:
         answer = await client.post("/api/login", json=GOOD, headers={"Origin": "https://desk.test"})

@@ -37,6 +37,19 @@ def test_add_list_remove(tmp_path: Path, key: Path) -> None:
     assert run(app, ["remove", "lpr-2", *store]).exit_code == 2
 
 
+def test_list_of_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["list", "--store", str(tmp_path / "typo" / "x.db")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "typo/x.db: there is none" in result.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_path_names_a_store_as_well_as_a_url(tmp_path: Path, key: Path) -> None:
+    add = ["add", "lpr-1", "--agency", "a", "--public-key", str(key), "--store", str(tmp_path / "c.db")]
+    assert CliRunner().invoke(app, add).exit_code == 0
+    assert "lpr-1" in CliRunner().invoke(app, ["list", "--store", sqlite_url(tmp_path / "c.db")]).stdout
+
+
 def test_a_missing_configuration_says_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["list", "--config", str(tmp_path / "absent.yaml")])
     assert result.exit_code == 2

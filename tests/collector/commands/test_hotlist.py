@@ -1,10 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
-from click.testing import Result
-from typer.testing import CliRunner
+import pytest
+from typer.testing import CliRunner, Result
 
+from collector.commands import hotlist
 from collector.commands.hotlist import app
+from collector.errors import StoreRefusedError
 from collector.store.database import sqlite_url
 
 
@@ -39,6 +42,25 @@ def test_a_file_that_is_no_hotlist_changes_nothing_and_exits_2(tmp_path: Path) -
         assert (result.exit_code, result.stdout) == (2, "")
         assert "stolen.csv" in result.stderr
     assert json.loads(run(tmp_path, b"plate\n7ABC123\n", "--json").stdout)["unchanged"] == 1
+
+
+def test_states_that_were_given_a_country_are_counted(tmp_path: Path) -> None:
+    result = run(tmp_path, b"plate,state\n7ABC123,TX\n8ABC123,ON\n")
+    assert "taken as CA-…: 1" in result.stdout
+    assert "taken as US-…: 1" in result.stdout
+    assert json.loads(run(tmp_path, b"plate,state\n7ABC123,TX\n", "--json").stdout)["taken_as"] == {"US": 1}
+
+
+def test_an_import_that_was_not_done_does_not_exit_as_one_that_left_out_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def overtaken(*_: Any, **__: Any) -> None:
+        raise StoreRefusedError("hotlist stolen: another import of it came between")
+
+    monkeypatch.setattr(hotlist, "import_hotlist", overtaken)
+    result = run(tmp_path, b"plate\n7ABC123\n?\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "another import of it came between" in result.stderr
 
 
 def test_a_missing_file_exits_2(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import http.client
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,32 @@ def test_what_no_collector_sends_breaks_the_connection(data: bytes) -> None:
 def test_an_address_that_cannot_be_used_or_would_show_the_token_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="--url"):
         Stream(url, "token")
+
+
+def test_an_answer_that_is_no_http_raises_the_question_of_https() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_as_tls_does() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
+
+        class SaidEnoughError(Exception):
+            pass
+
+        told: list[str] = []
+
+        def stop(_: float) -> None:
+            raise SaidEnoughError
+
+        thread = threading.Thread(target=answer_as_tls_does)
+        thread.start()
+        stream = Stream(f"http://127.0.0.1:{server.getsockname()[1]}", "token", told=told.append, wait=stop)
+        with pytest.raises(SaidEnoughError):
+            next(stream.messages())
+        thread.join()
+    assert "is it https://?" in told[0]
 
 
 def test_an_authority_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

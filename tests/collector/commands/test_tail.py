@@ -126,6 +126,24 @@ def test_the_token_comes_from_a_file_when_one_is_named(collector: Any, tmp_path:
     assert [line.split()[1] for line in ran.stdout.splitlines()] == ["read", "ALERT"]
 
 
+def test_the_address_is_the_configurations_where_none_is_named(
+    collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _ = collector
+    config = tmp_path / "collector.yaml"
+    broker = "broker: {host: localhost, ca: ca.pem, certificate: c.pem, key: k.pem}\n"
+    config.write_text(f"{broker}http: {{host: 127.0.0.1, port: {url.rpartition(':')[2]}}}\n")
+    ran = CliRunner().invoke(cli, ["--config", str(config)], env={"NIGHTJAR_TOKEN": "good"})
+    assert [line.split()[1] for line in ran.stdout.splitlines()] == ["read", "ALERT"]
+    config.write_text(f"{broker}http: {{port: 0}}\n")
+    ran = CliRunner().invoke(cli, ["--config", str(config)], env={"NIGHTJAR_TOKEN": "good"})
+    assert ran.exit_code == 2
+    assert "--url" in ran.stderr
+    ran = CliRunner().invoke(cli, [], env={"NIGHTJAR_TOKEN": "good", "NIGHTJAR_CONFIG": str(tmp_path / "no.yaml")})
+    assert ran.exit_code == 2
+    assert "no.yaml" in ran.stderr
+
+
 def test_ctrl_c_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted:
         def __init__(self, *_: object, **__: object) -> None:

@@ -1,5 +1,8 @@
 import asyncio
 import json
+import stat
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from collector.api.passwords import Passwords
 from collector.commands.user import app, page_address
 from collector.config import Http
 from collector.store import tables
@@ -122,11 +126,51 @@ def test_each_change_is_audited_by_the_account_that_ran_it(run: Any, store_of: A
     ]
 
 
+def test_role_password_and_enable(run: Any, store_of: Any, tmp_path: Path) -> None:
+    run("add", "ada", "--role", "operator", "--no-password")
+    assert _last(run("role", "ada", "--role", "auditor", "--json")) == {"user": "ada", "role": "auditor"}
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    assert _last(run("password", "ada", "--password-file", str(tmp_path / "password"), "--json")) == {"user": "ada"}
+    run("disable", "ada")
+    assert _last(run("enable", "ada", "--json")) == {"user": "ada", "active": True}
+    assert run("list").stdout == "ada  auditor  active  password\n"
+    password_hash = store_of(lambda store: Users(store, SystemClock()).password_hash("ada"))
+    assert asyncio.run(Passwords().match(password_hash, PASSWORD))
+
+
+def test_a_password_is_not_asked_for_where_there_is_no_terminal(config: Path) -> None:
+    program = "from collector.cli import main; main()"
+    command = [sys.executable, "-c", program, "user", "add", "ada", "--role", "operator", "--config", str(config)]
+    ran = subprocess.run(
+        command, input=PASSWORD, capture_output=True, text=True, start_new_session=True, check=False, timeout=60
+    )
+    assert ran.returncode == 2
+    assert "--password-file" in ran.stderr
+    assert "Warning" not in ran.stderr
+
+
+def test_what_the_program_stores_is_closed_to_other_accounts(config: Path) -> None:
+    data = config.parent / "data"
+    data.mkdir(mode=0o755)
+    program = "import os; os.umask(0o022); from collector.cli import main; main()"
+    command = [sys.executable, "-c", program, "user", "add", "ada", "--role", "operator", "--no-password"]
+    subprocess.run([*command, "--config", str(config)], check=True, timeout=60)
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in (data, *data.iterdir())} == {
+        "data": 0o700,
+        "collector.db": 0o600,
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["add", "Ada", "--role", "operator", "--no-password"], "user name"),
-        (["add", "ada", "--role", "king", "--no-password"], "--role"),
+        (
+            ["add", "ada", "--role", "king", "--no-password"],
+            "Invalid value for --role: got 'king', expected one of operator, supervisor",
+        ),
+        (["role", "bob", "--role", "auditor"], "bob"),
+        (["enable", "bob"], "bob"),
         (["add", "ada", "--role", "operator", "--password-file", "/nonexistent"], "--password-file"),
         (["token", "bob", "--label", "x", "--days", "3"], "bob"),
         (["token", "bob", "--label", "x", "--days", "0"], "--days"),

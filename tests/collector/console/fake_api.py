@@ -72,6 +72,7 @@ class FakeCollector:
         self.acknowledge_fails: tuple[int, str] | None = None
         self.lists_fail = False
         self.silent = False
+        self.hearing = True
         self.refuse_streams = False
         self.requests: list[str] = []
         self._feed: list[tuple[int, str, Record]] = []
@@ -200,7 +201,9 @@ class FakeCollector:
             yield "retry: 100\n\n"
             while True:
                 if not self.silent:
-                    yield f"event: heartbeat\ndata: {json.dumps({'at': timestamp(datetime.now(UTC))})}\n\n"
+                    ingest = "connected" if self.hearing else "disconnected"
+                    beat = {"at": timestamp(datetime.now(UTC)), "ingest": ingest}
+                    yield f"event: heartbeat\ndata: {json.dumps(beat)}\n\n"
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.heartbeat_s):
                         while True:

@@ -25,6 +25,12 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         signing_key.load_or_make(path)
 
 
+def test_a_public_half_that_cannot_be_written_is_said_with_its_path(tmp_path: Path) -> None:
+    signing_key.public_path(tmp_path / "key.pem").mkdir()
+    with pytest.raises(ConfigurationError, match=r"key\.pub\.pem: public half of the signing key: Is a directory"):
+        signing_key.load_or_make(tmp_path / "key.pem")
+
+
 def test_what_is_no_key_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     path.write_text("not a key", encoding="ascii")

@@ -83,6 +83,30 @@ async def test_two_imports_at_once_do_not_mix(store: Store, monkeypatch: pytest.
     assert await in_force(store) == [("stolen", "XX9")]
 
 
+async def test_imports_of_different_lists_at_once_both_come_into_force(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await import_text(store, "plate\nAA1\nBB2\n")
+    write_draft = importing._write_draft
+
+    async def interleaved(*arguments: Any) -> None:
+        monkeypatch.setattr(importing, "_write_draft", write_draft)
+        await import_text(store, "plate\nWW1\n", "wanted")
+        await write_draft(*arguments)
+        # What is written and not published is not in force, though its number is the other list's by now.
+        assert sorted(await in_force(store)) == [("stolen", "AA1"), ("stolen", "BB2"), ("wanted", "WW1")]
+        await import_text(store, "plate\nWW2\n", "wanted")
+
+    monkeypatch.setattr(importing, "_write_draft", interleaved)
+    assert await import_text(store, "plate\nBB2\nCC3\n") == Changes(4, 1, 0, 1, 1)
+    assert sorted(await in_force(store)) == [("stolen", "BB2"), ("stolen", "CC3"), ("wanted", "WW2")]
+    # Whoever follows the highest version hears of it, and the next import begins from it.
+    async with store.read() as tx:
+        assert await hotlists.versions(tx) == {"stolen": 4, "wanted": 3}
+    assert await import_text(store, "plate\nBB2\n") == Changes(5, 0, 0, 1, 1)
+    assert sorted(await in_force(store)) == [("stolen", "BB2"), ("wanted", "WW2")]
+
+
 async def test_progress_is_told_in_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "_CHUNK", 2)
     told: list[tuple[int, int]] = []

@@ -142,3 +142,48 @@ async def test_two_lists_raise_two_alerts(bench: Any, make: Any) -> None:
     device = await make.device().enrol(bench.store)
     await bench.settle(device.open(), device.read())
     assert sorted(alert.entry.list for alert in await alerts_of(bench)) == ["stolen", "wanted"]
+
+
+async def test_a_birth_that_waited_at_the_broker_does_not_make_a_backlog_live(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    waited_ns = 7_100 * S
+    made = {"captured_at_ns": make.now_ns - waited_ns, "captured_boot_ns": make.boot_ns - waited_ns}
+    await bench.settle(device.open())
+    device.connection = 2
+    await bench.settle(device.publish(make.presence(2, True, "connected"), **made))
+    await bench.settle(device.read(**made))
+    (alert,) = await alerts_of(bench)
+    assert alert.historical
+
+
+async def test_a_revision_of_an_alerted_read_is_asked_for_the_pictures_that_it_names_anew(
+    bench: Any, make: Any
+) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read())
+    bench.sent()
+    await bench.settle(device.read(revision=1))
+    assert bench.commands() == []
+    sharper = hashlib.sha256(b"sharper").digest()
+    await bench.settle(device.publish(replace(make.plate_read(revision=2), crop_sha256=sharper)))
+    (command,) = bench.commands()
+    assert (command.track, list(command.wanted)) == (1, [(Part.CROP, sharper)])
+
+
+async def test_a_revision_of_a_read_without_an_alert_is_asked_for_nothing(bench: Any, make: Any) -> None:
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read())
+    sharper = hashlib.sha256(b"sharper").digest()
+    await bench.settle(device.publish(replace(make.plate_read(revision=1), crop_sha256=sharper)))
+    assert bench.commands() == []
+
+
+async def test_pictures_that_are_here_already_are_not_asked_for_by_a_hit(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.publish(make.media(b"crop")))
+    await bench.settle(device.read())
+    (command,) = bench.commands()
+    assert [part for part, _ in command.wanted] == [Part.FRAME]

@@ -64,3 +64,21 @@ async def test_invariant_6_a_replayed_row_revives_nothing(bench: Any, make: Any)
     assert (await device_of(bench)).link is Link.OFFLINE
     await bench.settle(device.read(track=2))
     assert (await device_of(bench)).link is Link.ONLINE
+
+
+async def test_a_birth_that_waited_for_its_open_is_confirmed_to_the_broker_once(bench: Any, make: Any) -> None:
+    device = await make.device().enrol(bench.store)
+    birth = replace(device.publish(make.presence(1, True, "connected")), ticket="ticket")
+    await bench.settle(birth)
+    await bench.settle(device.open())
+    assert (await device_of(bench)).link is Link.ONLINE
+    assert [one.ticket for one in bench.link.confirmed].count("ticket") == 1
+
+
+async def test_health_of_a_device_that_is_not_in_the_fleet_waits_for_nothing(bench: Any, make: Any) -> None:
+    stranger = make.device("stranger")
+    await bench.settle(stranger.publish(make.health()))
+    assert [row.reason for row in await bench.rows(tables.dead_letter)] == ["unknown_key"]
+    await stranger.enrol(bench.store)
+    await bench.settle(stranger.open())
+    assert (await device_of(bench)).health is None

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from collector.ingest.media import UNFINISHED_LASTS_NS
 from collector.store import queries, tables
 from edge_wire.messages import Part, Stream, Verdict
 
@@ -80,3 +81,52 @@ async def test_a_file_that_came_twice_is_told_of_once(bench: Any, make: Any) -> 
     device = await make.device().enrol(bench.store)
     await bench.settle(device.open(), device.publish(make.media(JPEG)), device.publish(make.media(JPEG)))
     assert [row.kind for row in await bench.rows(tables.feed)].count("picture") == 1
+
+
+async def test_a_file_that_cannot_be_written_holds_back_only_itself(bench: Any, make: Any) -> None:
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open())
+    bench.sent()
+    in_the_way = bench.pictures.path(hashlib.sha256(JPEG).digest()).parent
+    in_the_way.parent.mkdir()
+    in_the_way.write_bytes(b"")
+    picture, read, other = device.publish(make.media(JPEG)), device.read(), device.publish(make.media(b"another"))
+    await bench.settle(picture, read, other)
+    assert bench.acked() == {
+        (7, Stream.DETECTION): {Verdict.STORED: ((1, 1),)},
+        (7, Stream.MEDIA): {Verdict.STORED: ((2, 2),)},
+    }
+    assert len(await bench.rows(tables.read)) == 1
+    assert bench.pipeline.counts["held_back"] == 1
+    in_the_way.unlink()
+    await bench.settle(picture)
+    assert bench.acked() == {(7, Stream.MEDIA): {Verdict.STORED: ((1, 1),)}}
+    assert bench.pictures.path(hashlib.sha256(JPEG).digest()).read_bytes() == JPEG
+
+
+@pytest.mark.parametrize(("first", "then"), [(2_000, 6_000), (6_000, 2_000)])
+async def test_a_file_whose_pieces_change_their_size_on_the_way_completes(
+    bench: Any, make: Any, first: int, then: int
+) -> None:
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.publish(make.media(JPEG, offset=0, size=first)))
+    for offset in range(0, len(JPEG), then):
+        await bench.settle(device.publish(make.media(JPEG, offset=offset, size=then)))
+    assert bench.pictures.path(hashlib.sha256(JPEG).digest()).read_bytes() == JPEG
+    assert await bench.rows(tables.media_piece) == []
+
+
+async def test_pieces_of_a_file_that_never_completes_are_dropped_after_a_week(
+    bench: Any, make: Any, clock: Any
+) -> None:
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.publish(make.media(JPEG, offset=0, size=4_000)))
+    clock.now_utc_ns = make.now_ns + UNFINISHED_LASTS_NS - 1_000_000_000
+    late = replace(
+        device.publish(make.media(b"unfinished", size=4)), received_at_ns=clock.now_utc_ns, received_boot_ns=1
+    )
+    await bench.settle(late)
+    assert len(await bench.rows(tables.media_piece)) == 2
+    clock.now_utc_ns += 3_600_000_000_000
+    await bench.settle(device.read())
+    assert [row.content for row in await bench.rows(tables.media_piece)] == [b"unfi"]

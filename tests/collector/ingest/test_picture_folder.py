@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.errors import StoreError
-from collector.ingest.picture_folder import PictureFolder
+from collector.ingest.picture_folder import PictureFolder, PictureFolderError
 
 JPEG = b"jpeg bytes"
 SHA256 = hashlib.sha256(JPEG).digest()
@@ -33,5 +32,5 @@ def test_a_torn_file_is_written_again(tmp_path: Path) -> None:
 
 def test_a_file_system_that_refuses_is_tried_again_later(tmp_path: Path) -> None:
     (tmp_path / SHA256.hex()[:2]).write_bytes(b"in the way")
-    with pytest.raises(StoreError, match="pictures"):
+    with pytest.raises(PictureFolderError, match="pictures"):
         PictureFolder(tmp_path).keep(JPEG, SHA256)

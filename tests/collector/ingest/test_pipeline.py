@@ -8,7 +8,7 @@ from sqlalchemy import text
 from collector.errors import StoreError
 from collector.fleet.devices import remove_device
 from collector.store import intake, tables
-from edge_wire.messages import LossRecord, Stream, Verdict
+from edge_wire.messages import Ack, LossRecord, Stream, Verdict
 from edge_wire.topics import Channel
 
 STORED, DEAD = Verdict.STORED, Verdict.DEAD_LETTERED
@@ -218,7 +218,7 @@ async def test_a_shot_is_kept(bench: Any, make: Any) -> None:
     await bench.settle(device.open(), device.publish(make.shot()))
     (row,) = await bench.rows(tables.shot)
     assert (row.microphone, row.classes[0]) == ("mast", ["gunshot", row.classes[0][1]])
-    assert [row.kind for row in await bench.rows(tables.feed)] == ["device", "shot", "device"]
+    assert [row.kind for row in await bench.rows(tables.feed)] == ["device", "device", "shot"]
 
 
 async def test_cloned_epochs_are_flagged_and_nothing_is_dropped(bench: Any, make: Any) -> None:
@@ -242,3 +242,59 @@ async def test_acks_of_many_rows_are_few_and_in_ranges(bench: Any, make: Any) ->
     await bench.settle(*reversed(batch))
     (message,) = bench.sent()
     assert message.body.ranges == ((1, 9), (11, 30))
+
+
+async def test_a_key_that_the_store_does_not_keep_vouches_for_nothing(bench: Any, make: Any) -> None:
+    device = await make.device().enrol(bench.store)
+    other = replace(device, epoch_key=ec.generate_private_key(ec.SECP256R1()), sequences={})
+    await bench.settle(device.open(), other.open(), other.read("9XYZ987"), device.read(track=2))
+    assert [row.text for row in await bench.rows(tables.read)] == ["7ABC123"]
+    assert [one.reason for one in bench.refusals()] == ["unknown_key"]
+    reasons = {row.reason for row in await bench.rows(tables.dead_letter)}
+    assert reasons == {"identity_conflict", "unknown_key"}
+
+
+async def test_unverifiable_bytes_are_kept_by_their_beginning_and_a_thousand_a_device(
+    bench: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "LETTERS_A_DEVICE", 3)
+    device = await make.device().enrol(bench.store)
+    poison = device.read(channel=Channel.REPORT)
+    await bench.settle(device.open(), poison)
+    forged = [device.envelope(bytes([number]) * 60_000) for number in range(7)]
+    await bench.settle(*forged[:2])
+    await bench.settle(*forged[2:])
+    await bench.settle(*(device.envelope(b"x", topic_device="lpr-2") for _ in range(2)))
+    letters = await bench.rows(tables.dead_letter)
+    assert [row.envelope for row in letters if row.genuine] == [poison.payload]
+    kept = [row for row in letters if row.device == "lpr-1" and not row.genuine]
+    assert len(kept) == 3
+    assert {row.digest for row in kept} <= {one.digest for one in forged[2:]}
+    assert {len(row.envelope) for row in kept} == {512}
+    assert [row.times for row in letters if row.device == "lpr-2"] == [2]
+
+
+async def test_a_revoked_device_cannot_fill_the_dead_letters(
+    bench: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "LETTERS_A_DEVICE", 3)
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open())
+    await remove_device(bench.store, device.id, who="cli:test", at_ns=1)
+    bench.sent()
+    batch = [device.read(track=track) for track in range(1, 6)]
+    for one in batch:
+        await bench.settle(one)
+    assert [row.envelope for row in await bench.rows(tables.dead_letter)] == [one.payload for one in batch[2:]]
+    assert len([one for one in bench.sent() if isinstance(one.body, Ack)]) == 5
+
+
+async def test_a_letter_that_turns_out_to_be_genuine_is_kept_whole(bench: Any, make: Any) -> None:
+    device = await make.device().enrol(bench.store)
+    misplaced = device.publish(make.media(bytes(1_000)), channel=Channel.REPORT)
+    await bench.settle(misplaced)
+    await bench.settle(device.open())
+    await bench.settle(misplaced)
+    (letter,) = await bench.rows(tables.dead_letter)
+    assert (letter.reason, letter.times, letter.genuine) == ("wrong_channel", 2, True)
+    assert letter.envelope == misplaced.payload

@@ -1,4 +1,6 @@
 import asyncio
+import sqlite3
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from collector.errors import ConfigurationError, StoreError, StoreRefusedError
-from collector.store import audit, feed, tables
+from collector.store import audit, database, feed, tables
 from collector.store.database import Store, sqlite_url
 from collector.store.feed import FeedKind
 
@@ -37,6 +39,81 @@ async def test_opening_again_keeps_the_store_id(tmp_path: Path) -> None:
     await other.close()
     assert first.store_id == second.store_id != other.store_id
     assert len(first.store_id) == 16
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_what_it_makes_is_for_its_owner_alone(store: Store, tmp_path: Path) -> None:
+    async with store.write() as tx:
+        await feed.append(tx, FeedKind.READ, 1)
+        files = {path.name: _mode(path) for path in (tmp_path / "new").iterdir()}
+    assert files == {"collector.db": 0o600, "collector.db-wal": 0o600, "collector.db-shm": 0o600}
+    assert _mode(tmp_path / "new") == 0o700
+
+
+async def test_files_that_others_may_read_are_closed_to_them(store: Store, tmp_path: Path) -> None:
+    files = list((tmp_path / "new").iterdir())
+    for path in files:
+        path.chmod(0o644)
+    await (await Store.open(sqlite_url(tmp_path / "new" / "collector.db"))).close()
+    assert len(files) == 3
+    assert {_mode(path) for path in files} == {0o600}
+
+
+async def test_a_folder_that_cannot_be_made_is_said_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        await Store.open(sqlite_url(tmp_path / "file" / "data" / "c.db"))
+
+
+async def test_a_reader_sees_what_is_there_and_changes_nothing(store: Store, tmp_path: Path) -> None:
+    reader = await Store.open_to_read(sqlite_url(tmp_path / "new" / "collector.db"))
+    try:
+        assert reader.store_id == store.store_id
+        async with store.write() as tx:
+            await feed.append(tx, FeedKind.READ, 1)
+        async with reader.read() as tx:
+            assert await feed.last(tx) == 1
+        with pytest.raises(StoreError, match="readonly"):
+            async with reader.write() as tx:
+                await feed.append(tx, FeedKind.READ, 2)
+    finally:
+        await reader.close()
+
+
+async def test_a_reader_does_not_wait_for_a_writer(store: Store, tmp_path: Path) -> None:
+    async with store.write() as tx:
+        await feed.append(tx, FeedKind.READ, 1)
+        reader = await Store.open_to_read(sqlite_url(tmp_path / "new" / "collector.db"))
+        async with reader.read() as reading:
+            assert await feed.last(reading) == 0
+        await reader.close()
+
+
+async def test_a_reader_makes_and_migrates_nothing(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is none"):
+        await Store.open_to_read(sqlite_url(tmp_path / "typo" / "x.db"))
+    assert not (tmp_path / "typo").exists()
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(ConfigurationError, match="got schema None"):
+        await Store.open_to_read(sqlite_url(tmp_path / "empty.db"))
+    assert (tmp_path / "empty.db").stat().st_size == 0
+    async with store.write() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(ConfigurationError, match="got schema 0000"):
+        await Store.open_to_read(sqlite_url(tmp_path / "new" / "collector.db"))
+
+
+async def test_a_locked_store_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await Store.open(sqlite_url(tmp_path / "c.db"))).close()
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT_MS", 0)
+    other = sqlite3.connect(tmp_path / "c.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match=r"another program .* try again once it has ended"):
+        await Store.open(sqlite_url(tmp_path / "c.db"))
+    other.close()
 
 
 async def test_commits_are_on_disk_and_keys_are_checked(store: Store) -> None:

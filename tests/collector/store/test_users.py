@@ -102,6 +102,50 @@ async def test_disabling_ends_everything_at_once(users: Users) -> None:
     assert [(user.name, user.active) for user in await users.everybody()] == [("ada", False)]
 
 
+async def test_disabling_again_changes_and_audits_nothing(users: Users, store: Store) -> None:
+    for _ in range(2):
+        await users.disable("ada", by="cli:root")
+    assert [action for _, action, _ in await audited(store)] == ["user.add", "user.disable"]
+
+
+async def test_a_disabled_user_comes_back_with_the_password_and_without_what_was_ended(
+    users: Users, store: Store
+) -> None:
+    token = await users.issue("ada", CredentialKind.TOKEN, "desk", DAY_NS, by="cli:root")
+    await users.enable("ada", by="cli:root")
+    await users.disable("ada", by="cli:root")
+    await users.enable("ada", by="cli:root")
+    assert await users.password_hash("ada") == "hash"
+    with pytest.raises(AuthenticationError):
+        await users.identify(token)
+    await users.issue("ada", CredentialKind.TOKEN, "desk", DAY_NS, by="cli:root")
+    actions = [action for _, action, _ in await audited(store)]
+    assert actions == ["user.add", "token.issue", "user.disable", "user.enable", "token.issue"]
+
+
+async def test_a_role_changes_at_once_and_with_a_trace(users: Users, store: Store) -> None:
+    token = await users.issue("ada", CredentialKind.TOKEN, "desk", DAY_NS, by="cli:root")
+    for _ in range(2):
+        await users.change_role("ada", Role.SUPERVISOR, by="cli:root")
+    assert (await users.identify(token)).role is Role.SUPERVISOR
+    async with store.read() as tx:
+        rows = (await tx.execute(select(tables.audit).where(tables.audit.c.action == "user.role"))).all()
+    assert [(row.subject, row.detail) for row in rows] == [("ada", {"from": "operator", "to": "supervisor"})]
+
+
+async def test_a_new_password_ends_the_sessions_that_the_old_one_began(users: Users, store: Store) -> None:
+    token = await users.issue("ada", CredentialKind.TOKEN, "desk", DAY_NS, by="cli:root")
+    session = await users.issue("ada", CredentialKind.SESSION, "::1", DAY_NS, by="ada")
+    await users.change_password("ada", "other hash", by="cli:root")
+    assert await users.password_hash("ada") == "other hash"
+    assert (await users.identify(token)).name == "ada"
+    with pytest.raises(AuthenticationError):
+        await users.identify(session)
+    assert (await audited(store))[-1] == ("cli:root", "user.password", "ada")
+    async with store.read() as tx:
+        assert not any("hash" in str(row.detail) for row in await tx.execute(select(tables.audit)))
+
+
 async def test_logging_out_ends_the_session_and_leaves_tokens(users: Users) -> None:
     token = await users.issue("ada", CredentialKind.TOKEN, "desk", DAY_NS, by="cli:root")
     session = await users.issue("ada", CredentialKind.SESSION, "::1", DAY_NS, by="ada")
@@ -145,11 +189,14 @@ async def test_what_cannot_be_done_is_said(users: Users) -> None:
         users.issue("ada", CredentialKind.TOKEN, "", DAY_NS, by="x"),
         users.issue("bob", CredentialKind.TOKEN, "desk", DAY_NS, by="x"),
         users.disable("bob", by="x"),
+        users.enable("bob", by="x"),
+        users.change_role("bob", Role.AUDITOR, by="x"),
+        users.change_password("bob", "hash", by="x"),
     ):
         with pytest.raises(CollectorError) as caught:
             await attempt
         refused.append(type(caught.value))
-    assert refused == [ConfigurationError, ConfigurationError, NotFoundError, NotFoundError]
+    assert refused == [ConfigurationError] * 2 + [NotFoundError] * 5
 
 
 async def test_every_change_is_in_the_audit_log(users: Users, store: Store) -> None:

@@ -40,9 +40,12 @@ def upgrade() -> None:
         sa.Column("times", sa.Integer(), nullable=False),
         sa.Column("first_at_ns", sa.BigInteger(), nullable=False),
         sa.Column("last_at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("genuine", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letter")),
         sa.UniqueConstraint("digest", name=op.f("uq_dead_letter_digest")),
     )
+    op.create_index("ix_dead_letter_device_genuine", "dead_letter", ["device", "genuine"], unique=False)
+
     op.create_table(
         "device",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -99,6 +102,7 @@ def upgrade() -> None:
         sa.Column("device", sa.String(length=40), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("received_at_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("sha256", "device", "offset", name=op.f("pk_media_piece")),
     )
     op.create_table(
