@@ -109,8 +109,9 @@ class Read:
         direction: compass point of the lane's traffic.
         face: end of the vehicle that is seen.
         deployment: which site, aim and period the device stands in.
-        captured_at_ns: as the device claims it.
-        clock_error_ns: how far that may be off.
+        captured_at_ns: of the frame that is shown, as the device claims it.
+        first_readable_at_ns: of the first frame in which the plate could be read: the same in every revision.
+        clock_error_ns: how far those may be off.
         received_at_ns: when the first revision arrived.
         frames: how many frames the vote fused.
         crop_sha256: of the crop's JPEG.
@@ -138,6 +139,7 @@ class Read:
     face: str | None
     deployment: str
     captured_at_ns: int
+    first_readable_at_ns: int
     clock_error_ns: int
     received_at_ns: int
     frames: int

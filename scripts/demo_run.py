@@ -123,7 +123,9 @@ def demo(
         str | None, typer.Option(metavar="FILE|FOLDER|rtsp://…|N", help="What the camera sees; N is a USB camera.")
     ] = None,
     audio: Annotated[str | None, typer.Option(metavar="FILE|FOLDER|device", help="What the microphone hears.")] = None,
-    hotlist: Annotated[Path | None, typer.Option(metavar="FILE", help="A CSV with a `plate` column.")] = None,
+    hotlist: Annotated[
+        Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="A CSV with a `plate` column.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; the last is the summary.")] = False,
     once: Annotated[
         bool, typer.Option("--once", help="Play once and exit: 0 only if the expected alerts came.")
@@ -179,8 +181,8 @@ def _run(
     if video is not None or audio is not None or hotlist is not None:
         # What a person brings is theirs to judge.
         footage = Footage(
-            footage.video if video is None else _from_here(video),
-            footage.audio if audio is None else _from_here(audio),
+            footage.video if video is None else _from_here("--video", video),
+            footage.audio if audio is None else _from_here("--audio", audio),
             (),
             shots_expected=False,
         )
@@ -212,9 +214,13 @@ def _run(
     return 1 if missing else 0
 
 
-def _from_here(source: str) -> str:
+def _from_here(option: str, source: str) -> str:
     """A file as its absolute path: the agent would take a relative one from its configuration's folder."""
-    return str(Path(source).absolute()) if Path(source).exists() else source
+    if "://" in source or source.isdecimal() or source.partition(":")[0] == "device":
+        return source
+    if not Path(source).exists():
+        raise typer.BadParameter(f"{source}: no such file or folder", param_hint=option)
+    return str(Path(source).absolute())
 
 
 def _assets() -> Path | None:

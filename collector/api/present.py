@@ -13,7 +13,7 @@ def alert(value: domain.Alert) -> schema.Alert:
         state=value.state.value,
         support=value.support.value,
         raised_at=rfc3339(value.raised_at_ns),
-        latency_ms=milliseconds(value.raised_at_ns - value.read.captured_at_ns),
+        latency_ms=milliseconds(value.raised_at_ns - value.read.first_readable_at_ns),
         rule=value.rule.value,
         why=list(value.why),
         entry=schema.Entry(
@@ -55,7 +55,7 @@ def read(value: domain.Read) -> schema.Read:
         captured_at=rfc3339(value.captured_at_ns),
         clock_error_ms=milliseconds(value.clock_error_ns),
         received_at=rfc3339(value.received_at_ns),
-        latency_ms=milliseconds(value.received_at_ns - value.captured_at_ns),
+        latency_ms=milliseconds(value.received_at_ns - value.first_readable_at_ns),
         frames=value.frames,
         crop=value.crop_sha256.hex(),
         crop_here=value.crop_here,

@@ -72,7 +72,9 @@ class Read(_Model):
     captured_at: Time
     clock_error_ms: Annotated[float, Field(description="how far captured_at may be off")]
     received_at: Annotated[Time, Field(description="when the first revision was stored")]
-    latency_ms: Annotated[float, Field(description="captured to received")]
+    latency_ms: Annotated[
+        float, Field(description="first readable frame to received")
+    ]
     frames: Annotated[int, Field(description="how many frames the vote fused")]
     crop: Annotated[Sha256 | None, Field(description="picture of the plate")]
     crop_here: Annotated[bool, Field(description="whether /api/pictures has it")]
@@ -102,7 +104,7 @@ class Alert(_Model):
         Field(description="what the read's later revisions did to the hit"),
     ]
     raised_at: Time
-    latency_ms: Annotated[float, Field(description="captured to raised")]
+    latency_ms: Annotated[float, Field(description="first readable frame to raised")]
     rule: Annotated[str, Field(description="`exact`, or `folded`: 0 and O, 1 and I taken for the same")]
     why: list[str]
     entry: Entry

@@ -181,6 +181,7 @@ def _read(row: Mapping[str, Any]) -> Read:
         face=row["face"],
         deployment=row["deployment"],
         captured_at_ns=row["captured_at_ns"],
+        first_readable_at_ns=row["captured_at_ns"] + row["first_readable_ns"],
         clock_error_ns=row["clock_error_ns"],
         received_at_ns=row["received_at_ns"],
         frames=row["frames"],

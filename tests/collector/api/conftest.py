@@ -157,7 +157,7 @@ async def seed(store: Store, now_ns: int) -> None:
                 captured_at_ns=captured_at_ns,
                 captured_boot_ns=1,
                 clock_error_ns=1_500_000,
-                first_readable_ns=0,
+                first_readable_ns=-100_000_000,
                 received_at_ns=now_ns,
                 matched_version=1,
             )

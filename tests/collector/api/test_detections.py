@@ -40,7 +40,7 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
         "captured_at": rfc3339(now_ns - 400 * MS_NS),
         "clock_error_ms": 1.5,
         "received_at": rfc3339(now_ns),
-        "latency_ms": 400.0,
+        "latency_ms": 500.0,
         "frames": 5,
         "crop": CROP_SHA,
         "crop_here": True,
@@ -52,7 +52,7 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
         "state": "new",
         "support": "raised",
         "raised_at": rfc3339(now_ns + 12_345_678),
-        "latency_ms": 412.346,
+        "latency_ms": 512.346,
         "rule": "exact",
         "why": ["every character is the same"],
         "entry": {
