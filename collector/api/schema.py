@@ -72,9 +72,7 @@ class Read(_Model):
     captured_at: Time
     clock_error_ms: Annotated[float, Field(description="how far captured_at may be off")]
     received_at: Annotated[Time, Field(description="when the first revision was stored")]
-    latency_ms: Annotated[
-        float, Field(description="first readable frame to received")
-    ]
+    latency_ms: Annotated[float, Field(description="first readable frame to received")]
     frames: Annotated[int, Field(description="how many frames the vote fused")]
     crop: Annotated[Sha256 | None, Field(description="picture of the plate")]
     crop_here: Annotated[bool, Field(description="whether /api/pictures has it")]
