@@ -10,8 +10,6 @@ were heard); 2 for wrong usage; 3 without the model.
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -20,13 +18,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_agent.errors import ConfigurationError, ModelError, SourceError
+from edge_agent.commands.files import expanded, print_each
+from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.records import AudioBlock, CaptureTime
 
 if TYPE_CHECKING:
     from edge_agent.gunshots.classifier import OnnxShotClassifier
-
-_PROGRESS_AFTER_S = 2.0
 
 
 class GunshotModel(StrEnum):
@@ -87,43 +84,21 @@ def _listen_to_all(
     # Networks take most of a second to import, which no other command should pay.
     from edge_agent.gunshots.classifier import OnnxShotClassifier
     from edge_agent.inference.models import resolve_gunshot
-
-    recordings = list(_expanded(paths))
-    classifier = OnnxShotClassifier(resolve_gunshot(model, models_dir))
-    limit = classifier.threshold if threshold is None else threshold
-    failed = 0
-    began_s = time.monotonic()
-    shown = False
-    for number, (path, problem) in enumerate(recordings):
-        try:
-            if problem:
-                raise SourceError(problem)
-            line = _heard(path, classifier, limit)
-        except SourceError as error:
-            failed += 1
-            line = {"clip": str(path), "error": str(error)}
-        if shown:
-            sys.stderr.write("\r\x1b[K")
-        typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _human(line))
-        shown = sys.stderr.isatty() and time.monotonic() - began_s > _PROGRESS_AFTER_S and number + 1 < len(recordings)
-        if shown:
-            sys.stderr.write(f"{number + 1} of {len(recordings)} recordings")
-            sys.stderr.flush()
-    return failed
-
-
-def _expanded(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield each recording, and each folder without one together with what is wrong with it."""
     from edge_agent.sources.audio import list_recordings
 
-    for path in paths:
-        try:
-            # Unlike the method of Path it does not raise; read_blocks then says why the path cannot be looked at.
-            found = list_recordings(path) if os.path.isdir(path) else [path]
-        except ConfigurationError as error:
-            yield path, str(error)
-        else:
-            yield from ((recording, "") for recording in found)
+    recordings = list(expanded(paths, list_recordings))
+    classifier = OnnxShotClassifier(resolve_gunshot(model, models_dir))
+    limit = classifier.threshold if threshold is None else threshold
+
+    def said(line: dict[str, object]) -> str:
+        return json.dumps(line, ensure_ascii=False) if as_json else _human(line)
+
+    return print_each(
+        recordings,
+        lambda path: said(_heard(path, classifier, limit)),
+        lambda path, error: said({"clip": str(path), "error": error}),
+        "recordings",
+    )
 
 
 def _heard(path: Path, classifier: OnnxShotClassifier, threshold: float) -> dict[str, object]:

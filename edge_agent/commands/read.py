@@ -7,9 +7,7 @@ were read); 2 for wrong usage; 3 without plate models.
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +15,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from edge_agent.errors import ConfigurationError, ModelError, SourceError
+from edge_agent.commands.files import expanded, print_each
+from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.ports import PlateReader
 
 
@@ -71,36 +70,21 @@ def _read_all(paths: list[Path], models_dir: Path | None, trusted: list[str], pa
 
     from edge_agent.inference.models import resolve_plates
     from edge_agent.plates.reader import NetworkPlateReader
-    from edge_agent.sources.stills import load_image
+    from edge_agent.sources.stills import list_images, load_image
 
-    photographs = list(_expanded(paths))
+    photographs = list(expanded(paths, list_images))
     reader = NetworkPlateReader(resolve_plates(models_dir, trusted), pad=pad)
     cv2.setNumThreads(1)  # "ms" means one thread, the resizing included
-    failed = 0
-    for path, problem in photographs:
-        try:
-            if problem:
-                raise SourceError(problem)
-            line = _timed(reader, path.name, load_image(path))
-        except SourceError as error:
-            failed += 1
-            line = {"image": path.name or str(path), "error": str(error)}
-        typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _human(line))
-    return failed
 
+    def said(line: dict[str, object]) -> str:
+        return json.dumps(line, ensure_ascii=False) if as_json else _human(line)
 
-def _expanded(paths: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield each photograph, and each folder without one together with what is wrong with it."""
-    from edge_agent.sources.stills import list_images
-
-    for path in paths:
-        try:
-            # Unlike the method of Path it does not raise; load_image then says why the path cannot be looked at.
-            found = list_images(path) if os.path.isdir(path) else [path]
-        except ConfigurationError as error:
-            yield path, str(error)
-        else:
-            yield from ((photograph, "") for photograph in found)
+    return print_each(
+        photographs,
+        lambda path: said(_timed(reader, path.name, load_image(path))),
+        lambda path, error: said({"image": path.name or str(path), "error": error}),
+        "photographs",
+    )
 
 
 def _timed(reader: PlateReader, name: str, image: NDArray[np.uint8]) -> dict[str, object]:

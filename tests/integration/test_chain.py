@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,7 @@ def ask(chain: Chain, token: str, path: str) -> Any:
 def a_read(track: int) -> PlateRead:
     _, body = UP["plate_read"]
     assert isinstance(body, PlateRead)
-    fields = {name: getattr(body, name) for name in PlateRead.__slots__}
-    return PlateRead(**fields | {"track": track, "revision": 0, "final": True})
+    return replace(body, track=track, revision=0, final=True)
 
 
 def test_a_killed_collector_loses_nothing_and_stores_nothing_twice(folder: Path) -> None:
