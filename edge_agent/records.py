@@ -6,9 +6,11 @@ the boot clock and a bound on the UTC error, because a detection is only as good
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,24 +34,55 @@ class CaptureTime:
         return CaptureTime(self.utc_ns + by_ns, self.boot_ns + by_ns, self.error_ns)
 
 
-@dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of one camera.
 
+    Converting a decoded picture to BGR costs as much as decoding it, and most frames of an empty road are looked at in
+    grey and small. So a source may hand over how to make the pixels instead of the pixels; they are made at the first
+    use, by whichever thread asks (two that ask at once may both make them; the result is the same).
+
     Attributes:
         camera: the camera's configured id.
-        image: (H, W, 3) uint8 BGR.
         captured: when it was exposed.
         scene: changes when this frame cannot show the same vehicles as the one before it (each still of a folder is
             a scene of its own; a video or a camera stays in one scene). Tracks never cross scenes.
         name: the file it came from, if any, for messages.
     """
 
-    camera: str
-    image: NDArray[np.uint8]
-    captured: CaptureTime
-    scene: int
-    name: str | None = None
+    __slots__ = ("_image", "_luma", "camera", "captured", "name", "scene")
+
+    def __init__(
+        self,
+        camera: str,
+        image: NDArray[np.uint8] | Callable[[], NDArray[np.uint8]],
+        captured: CaptureTime,
+        scene: int,
+        name: str | None = None,
+        *,
+        luma: Callable[[], NDArray[np.uint8]] | None = None,
+    ) -> None:
+        self.camera = camera
+        self._image = image
+        self._luma = luma
+        self.captured = captured
+        self.scene = scene
+        self.name = name
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The pixels, (H, W, 3) uint8 BGR; not to be written to."""
+        if callable(self._image):
+            self._image = self._image()
+        return self._image
+
+    @property
+    def luma(self) -> NDArray[np.uint8]:
+        """The brightness alone, (H, W) uint8: the decoder's own plane where there is one, else made of ``image``."""
+        return (
+            self._luma()
+            if self._luma is not None
+            else np.asarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY), np.uint8)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +125,18 @@ class Reading:
         return float(np.prod(self.probabilities.max(axis=1)))
 
 
+class PlateMark(StrEnum):
+    """What makes a plate harder to read than others, so that whoever sees the read knows it."""
+
+    INFRARED = "infrared"
+    TWO_LINE = "two-line"
+    STACKED = "stacked"
+    SMALL = "small"
+    BLURRED = "blurred"
+    GLARE = "glare"
+    CUT_OFF = "cut-off"
+
+
 @dataclass(frozen=True, slots=True)
 class PlateCandidate:
     """One plate in one frame.
@@ -99,12 +144,27 @@ class PlateCandidate:
     Attributes:
         box: where the detector found it, clipped to the frame.
         detection_score: the detector's own score in [0, 1]; not a calibrated probability.
-        reading: what the OCR made of the crop.
+        reading: what the OCR made of the crop, calibrated.
+        marks: what makes it hard to read.
+        rejected: why this is no number plate (lettering, a badge, overlay text), for people; None if it is one.
+            Rejected candidates are shown by diagnostics and take no part in tracks.
     """
 
     box: Box
     detection_score: float
     reading: Reading
+    marks: frozenset[PlateMark] = frozenset()
+    rejected: str | None = None
+
+
+class Travel(StrEnum):
+    """How a plate moved through the picture during its pass."""
+
+    APPROACHING = "approaching"
+    RECEDING = "receding"
+    LEFT = "left"
+    RIGHT = "right"
+    STANDING = "standing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +194,8 @@ class VotedRead:
         frames: how many frames were fused.
         crop: the sharpest crop, at most 12 KB.
         frame: the frame that the crop was cut from.
+        marks: what made most of the fused frames hard to read.
+        travel: how it moved so far; None while too little was seen to tell.
     """
 
     camera: str
@@ -148,6 +210,8 @@ class VotedRead:
     frames: int
     crop: Picture
     frame: Picture
+    marks: frozenset[PlateMark] = frozenset()
+    travel: Travel | None = None
 
 
 @dataclass(frozen=True, slots=True)

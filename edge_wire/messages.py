@@ -118,6 +118,14 @@ class PixelBox(NamedTuple):
     y2: Uint
 
 
+class Overview(NamedTuple):
+    """The paired camera's frame nearest in time, in colour; ``offset_ns`` is its capture time less the read's."""
+
+    camera: Name
+    sha256: Sha256
+    offset_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class PlateRead:
     """One vehicle's pass at one camera, as the vote has it so far.
@@ -146,6 +154,12 @@ class PlateRead:
         direction: which way the lane's traffic goes, a compass point such as ``N`` or ``SW``.
         face: which end of the vehicle the camera sees, ``front`` or ``rear``.
         position: only while the device moves.
+        travel: how the plate moved through the picture: approaching, receding, left, right, standing.
+        marks: what made it hard to read: infrared, two-line, stacked, small, blurred, glare, cut-off.
+        overview: the paired overview camera's frame of the same moment.
+        vehicle_body: what kind of vehicle; no model fills it yet, nor the next two.
+        vehicle_colour: its main colour.
+        vehicle_make: its maker.
     """
 
     track: Uint = field(metadata=wire(7))
@@ -176,6 +190,12 @@ class PlateRead:
     direction: Name | None = field(default=None, metadata=wire(25))
     face: Name | None = field(default=None, metadata=wire(26))
     position: Position | None = field(default=None, metadata=wire(27))
+    travel: Name | None = field(default=None, metadata=wire(28))
+    marks: tuple[Name, ...] = field(default=(), metadata=wire(29))
+    overview: Overview | None = field(default=None, metadata=wire(30))
+    vehicle_body: Name | None = field(default=None, metadata=wire(31))
+    vehicle_colour: Name | None = field(default=None, metadata=wire(32))
+    vehicle_make: Name | None = field(default=None, metadata=wire(33))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +241,7 @@ class Part(IntEnum):
     CROP = 1
     FRAME = 2
     CLIP = 3
+    OVERVIEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +308,10 @@ class LossRecord:
 
 
 class SourceState(NamedTuple):
-    """A camera or microphone: ``state`` is ok, connecting, failed or ended; ``reason`` says why."""
+    """A camera or microphone: ``state`` is ok, doubtful, connecting, failed or ended; ``reason`` says why.
+
+    Doubtful is a camera that sends pictures which cannot be right: black, frozen, or full of plates that are none.
+    """
 
     id: Name
     kind: Name
@@ -299,7 +323,10 @@ class SourceState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the device is; latest wins, not sequenced."""
+    """How the device is; latest wins, not sequenced.
+
+    ``skipped`` counts, by camera, the frames that were passed over since the start for want of computing time.
+    """
 
     connection: Uint = field(metadata=wire(7))
     uptime_s: Uint = field(metadata=wire(8))
@@ -312,6 +339,7 @@ class Health:
     models: tuple[tuple[Name, Name], ...] = field(metadata=wire(15))
     version: Name = field(metadata=wire(16))
     position: Position | None = field(default=None, metadata=wire(17))
+    skipped: tuple[tuple[Name, Uint], ...] = field(default=(), metadata=wire(18))
 
 
 @dataclass(frozen=True, slots=True)

@@ -397,6 +397,8 @@ def _named_file(body: UpBody, part: Part) -> bytes | None:
             return body.crop_sha256
         case PlateRead(), Part.FRAME:
             return body.frame_sha256
+        case PlateRead(), Part.OVERVIEW:
+            return body.overview.sha256 if body.overview is not None else None
         case ShotArrival(), Part.CLIP:
             return body.clip_sha256
     return None
