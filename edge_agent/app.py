@@ -20,12 +20,14 @@ from typing import Any
 
 import structlog
 
+from edge_agent.bodies import as_plate_read, as_shot_arrival
 from edge_agent.config import AgentConfig, Camera, FilePlayback, Microphone
 from edge_agent.errors import OutboxError
 from edge_agent.gunshots.classifier import OnnxShotClassifier
 from edge_agent.gunshots.detector import ShotDetector
 from edge_agent.inference.models import PlateModels, resolve_gunshot, resolve_plates
 from edge_agent.outbox import Entry, EvidenceFile, Outbox, OutboxSettings
+from edge_agent.plates.overview import OverviewPicker, OverviewStage, RecentFrames
 from edge_agent.plates.reader import NetworkPlateReader
 from edge_agent.plates.stage import PlateStage
 from edge_agent.provisioning import device_key
@@ -36,8 +38,7 @@ from edge_agent.sources.video import VideoSource, open_frame_source
 from edge_agent.uplink import Uplink, UplinkSettings, check_files
 from edge_agent.watch import Source, Watch
 from edge_wire.clock import Clock, SystemClock, kernel_discipline
-from edge_wire.messages import Health, Part, PixelBox, PlateRead, ShotArrival, SourceState
-from edge_wire.packing import MIN_SLOT_PROBABILITY
+from edge_wire.messages import Health, Part, SourceState
 
 # The classifier wants a second after the onset anyway: a clip that ends with it delays no alert. Longer clips are a
 # matter for when shots are pinpointed.
@@ -128,52 +129,6 @@ def uplink_settings(config: AgentConfig) -> UplinkSettings:
     )
 
 
-def as_plate_read(voted: VotedRead, camera: Camera, deployment: str) -> PlateRead:
-    """Return a vote's outcome as the wire has it."""
-    reading = voted.reading
-    slots = tuple(
-        tuple((reading.alphabet[i], float(row[i])) for i in row.argsort()[::-1]) for row in reading.probabilities
-    )
-    return PlateRead(
-        track=voted.track,
-        revision=voted.revision,
-        final=voted.final,
-        text=reading.text,
-        slots=slots,
-        calibration=reading.calibration,
-        camera=camera.id,
-        role=camera.role,
-        deployment=deployment,
-        frame_sha256=voted.frame.sha256,
-        crop_sha256=voted.crop.sha256,
-        box=PixelBox(voted.box.x1, voted.box.y1, voted.box.x2, voted.box.y2),
-        detection_score=voted.detection_score,
-        frames=voted.frames,
-        regions=tuple((code, p) for code, p in reading.regions.items() if p >= MIN_SLOT_PROBABILITY)[:3],
-        first_readable_ns=min(0, voted.first_readable.utc_ns - voted.captured.utc_ns),
-        lane=camera.lane,
-        pair=camera.pair,
-        direction=camera.direction,
-        face=camera.face,
-    )
-
-
-def as_shot_arrival(shot: HeardShot, deployment: str) -> ShotArrival:
-    """Return a heard shot as the wire has it."""
-    return ShotArrival(
-        microphone=shot.microphone,
-        deployment=deployment,
-        onset_error_ns=shot.onset_error_ns,
-        classes=tuple(shot.classes.items()),
-        model=shot.model,
-        peak_cdbfs=round(shot.peak_dbfs * 100),
-        rms_cdbfs=round(shot.rms_dbfs * 100),
-        clipped=shot.clipped,
-        rate_hz=shot.rate_hz,
-        clip_sha256=shot.clip_sha256,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class ShotStage:
     """A ``ShotDetector`` as a stage: nothing falls due while no sound comes."""
@@ -214,7 +169,7 @@ class Agent:
         self._stop = asyncio.Event()
         self._failed_to_keep = 0
         self._reader: NetworkPlateReader | None = None
-        if config.cameras:
+        if any(config.reads_plates(camera) for camera in config.cameras):
             models = plate_models(config)
             self._reader = NetworkPlateReader(models, pad=config.plates.pad)
             self._models.append(("plates", models.set_name))
@@ -226,6 +181,8 @@ class Agent:
             open_microphone(microphone, self._clock).close()
         check_files(uplink_settings(config))
         self._key = device_key.load(config.device.key)
+        overviews = [self._config.overview_of(camera) for camera in config.cameras]
+        self._recent = {camera.id: RecentFrames(camera.id) for camera in overviews if camera is not None}
         self._watches: dict[str, tuple[str, Watch[Any, Any]]] = {}
 
     @property
@@ -296,20 +253,30 @@ class Agent:
     def _camera_watch(
         self, camera: Camera, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
     ) -> Watch[Frame, VotedRead]:
-        assert self._reader is not None
-
         def open_again() -> Source[Frame]:
             source = open_camera(camera, self._clock)
             return Source(source.frames, source.close)
 
+        paired = self._config.overview_of(camera)
+        picker = None if paired is None else OverviewPicker(self._recent[paired.id])
+
         def deliver(reads: Sequence[VotedRead]) -> None:
             for read in reads:
-                entry = Entry(as_plate_read(read, camera, self._config.device.deployment), read.captured)
                 files = [EvidenceFile(Part.CROP, read.crop.jpeg), EvidenceFile(Part.FRAME, read.frame.jpeg)]
-                self._keep(loop, outbox, entry, files)
+                overview = None if picker is None else picker.pick(read)
+                if overview is not None:
+                    files.append(EvidenceFile(Part.OVERVIEW, overview.picture.jpeg))
+                body = as_plate_read(read, camera, self._config.device.deployment, overview)
+                self._keep(loop, outbox, Entry(body, read.captured), files)
 
         stills = self._stills[camera.id]
-        stage = PlateStage(self._reader, self._clock, stills=stills, crop_pad=self._config.plates.pad)
+        plates = None
+        if self._config.reads_plates(camera):
+            assert self._reader is not None
+            plates = PlateStage(self._reader, self._clock, stills=stills, crop_pad=self._config.plates.pad)
+        recent = self._recent.get(camera.id)
+        stage = plates if recent is None else OverviewStage(recent, plates)
+        assert stage is not None, "the configuration refuses a camera that is neither read nor shown"
         return Watch(
             camera.id,
             open_again,

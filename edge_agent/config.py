@@ -85,7 +85,10 @@ class Camera(FilePlayback):
     role: Literal["lpr", "overview"] = "lpr"
     """`lpr` reads plates (usually infrared), `overview` shows the scene in colour."""
     pair: Id | None = None
-    """The camera that looks at the same lane in the other role."""
+    """The camera that looks at the same lane in the other role: reads of the `lpr` camera then carry the frame of the
+    `overview` camera nearest in time. Either of the two may name the other."""
+    plates: bool | None = None
+    """Whether plates are read in its pictures; without it, unless it is the `overview` camera of a pair."""
     lane: Annotated[int, Field(ge=1, le=32)] | None = None
     """Lane number, from 1 at the kerb."""
     direction: Literal["N", "NE", "E", "SE", "S", "SW", "W", "NW"] | None = None
@@ -164,6 +167,19 @@ class AgentConfig(Settings):
         """Where the outbox lies."""
         return self.data_dir / "outbox"
 
+    def overview_of(self, camera: Camera) -> Camera | None:
+        """Return the overview camera that shows what the ``lpr`` camera ``camera`` reads, if one is paired with it."""
+        if camera.role != "lpr":
+            return None
+        paired = (c for c in self.cameras if c.role == "overview" and (c.id == camera.pair or c.pair == camera.id))
+        return next(paired, None)
+
+    def reads_plates(self, camera: Camera) -> bool:
+        """Whether plates are read in the pictures of ``camera``."""
+        if camera.plates is not None:
+            return camera.plates
+        return camera not in [self.overview_of(other) for other in self.cameras]
+
     @model_validator(mode="after")
     def _ids_once_and_pairs_known(self) -> AgentConfig:
         ids = [camera.id for camera in self.cameras] + [microphone.id for microphone in self.microphones]
@@ -174,6 +190,10 @@ class AgentConfig(Settings):
         lost = sorted({camera.pair for camera in self.cameras if camera.pair and camera.pair not in cameras})
         if lost:
             raise ValueError(f"`pair` names a camera of this device, but there is none called {lost}")
+        shown = [self.overview_of(camera) for camera in self.cameras]
+        idle = sorted(camera.id for camera in self.cameras if not self.reads_plates(camera) and camera not in shown)
+        if idle:
+            raise ValueError(f"`plates: false` is for the overview camera of a pair; nothing would be done with {idle}")
         if not ids:
             raise ValueError("at least one camera or microphone")
         return self

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,9 +46,18 @@ class Chain:
         folder: everything lies here; an earlier run's folder is taken up again.
         names: device ids of the agents.
         models_dir: where the agents look for models first.
+        under: what goes before the command line of a program, by the name of its log; a tracer, for tests.
     """
 
-    def __init__(self, folder: Path, names: Iterable[str], models_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Iterable[str],
+        models_dir: Path | None = None,
+        *,
+        under: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
+        self._under = under
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.broker = PrivateBroker(self.folder / "broker", names)
@@ -131,7 +140,14 @@ class Chain:
         """
         log = self.log("collector").open("a")
         self._collector = subprocess.Popen(
-            [_program("collector"), "serve", "--config", str(self.collector_config), "--json"],
+            [
+                *self._under("collector"),
+                _program("collector"),
+                "serve",
+                "--config",
+                str(self.collector_config),
+                "--json",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -188,7 +204,7 @@ class Chain:
         """Start an agent."""
         with self.log(device).open("a") as log:
             self._agents[device] = subprocess.Popen(
-                [_program("edge-agent"), "run", "--config", str(config), *(["--once"] if once else [])],
+                [*self._under(device), _program("edge-agent"), "run", "--config", str(config), *(["--once"] * once)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

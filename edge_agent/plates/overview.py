@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_agent.plates.pictures import frame_picture
+from edge_agent.plates.stage import PlateStage
 from edge_agent.records import CaptureTime, Frame, Picture, VotedRead
 
 # A look is at most half a second old when its pass is first published, and two seconds when it is closed.
@@ -42,7 +43,7 @@ class OverviewPicture:
 
 
 class RecentFrames:
-    """The last seconds of one overview camera; a stage that hands nothing out.
+    """The last seconds of one overview camera.
 
     Args:
         camera: its id.
@@ -53,7 +54,7 @@ class RecentFrames:
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
         self._lock = threading.Lock()
 
-    def observe(self, frame: Frame) -> Sequence[VotedRead]:
+    def keep(self, frame: Frame) -> None:
         """Remember ``frame``, unless one was remembered a moment ago."""
         with self._lock:
             newest = self._frames[-1] if self._frames else None
@@ -62,17 +63,6 @@ class RecentFrames:
                 newest = None
             if newest is None or frame.captured.boot_ns - newest.captured.boot_ns >= _SPACING_NS:
                 self._frames.append(frame)
-        return ()
-
-    def tick(self, now_boot_ns: int) -> Sequence[VotedRead]:
-        """Return nothing."""
-        return ()
-
-    def close(self) -> Sequence[VotedRead]:
-        """Forget everything."""
-        with self._lock:
-            self._frames.clear()
-        return ()
 
     def nearest(self, captured: CaptureTime) -> Frame | None:
         """Return the frame nearest in time to ``captured``, or None if all are further off than a second."""
@@ -111,3 +101,29 @@ class OverviewPicker:
         if not read.final:
             self._chosen[read.track] = chosen
         return chosen[1]
+
+
+class OverviewStage:
+    """What an overview camera's frames go through: remembered, and read for plates where that is wanted too.
+
+    Args:
+        recent: remembers them.
+        plates: reads them; None where they are only to be shown.
+    """
+
+    def __init__(self, recent: RecentFrames, plates: PlateStage | None) -> None:
+        self._recent = recent
+        self._plates = plates
+
+    def observe(self, frame: Frame) -> Sequence[VotedRead]:
+        """Remember one frame; return what is to be published now."""
+        self._recent.keep(frame)
+        return () if self._plates is None else self._plates.observe(frame)
+
+    def tick(self, now_boot_ns: int) -> Sequence[VotedRead]:
+        """Return what is due by the clock."""
+        return () if self._plates is None else self._plates.tick(now_boot_ns)
+
+    def close(self) -> Sequence[VotedRead]:
+        """End all passes and return their last publications."""
+        return () if self._plates is None else self._plates.close()

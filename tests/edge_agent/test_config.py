@@ -36,6 +36,20 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert config.microphones[0].threshold is None
 
 
+def test_either_camera_of_a_pair_may_name_the_other_and_the_overview_is_not_read(tmp_path: Path) -> None:
+    turned = GOOD.replace("pair: north-1c, ", "").replace("role: overview", "role: overview, pair: north-1")
+    alone = GOOD.replace("pair: north-1c, ", "")
+    both = GOOD.replace("role: overview", "role: overview, plates: true")
+    read_plates = []
+    for text in (GOOD, turned, alone, both):
+        (tmp_path / "agent.yaml").write_text(text, encoding="utf-8")
+        config = load(tmp_path / "agent.yaml", AgentConfig)
+        north, colour = config.cameras
+        shown = config.overview_of(north)
+        read_plates.append((shown == colour, config.reads_plates(north), config.reads_plates(colour)))
+    assert read_plates == [(True, True, False), (True, True, False), (False, True, True), (True, True, True)]
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [
@@ -52,6 +66,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("source: device", "source: device, starts_at: yesterday", "a time with its zone"),
         ("trailer-07", "Trailer_07", "agent.yaml:2: device.id: got"),
         ("pair: north-1c", "pair: south", "there is none called ['south']"),
+        ("face: rear}", "face: rear, plates: false}", "nothing would be done with ['north-1']"),
         ("id: mast", "id: north-1", "these stand twice: ['north-1']"),
         ("direction: NW", "direction: up", "cameras[0].direction"),
         ("role: overview", "role: overveiw", "cameras[1].role"),

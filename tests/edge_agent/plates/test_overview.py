@@ -30,7 +30,7 @@ def read(at_ms: int, *, track: int = 1, revision: int = 0, final: bool = False) 
 def recent() -> RecentFrames:
     frames = RecentFrames("north-colour")
     for at_ms in range(0, 2_000, 40):
-        frames.observe(frame(at_ms))
+        frames.keep(frame(at_ms))
     return frames
 
 
@@ -51,7 +51,7 @@ def test_a_pass_keeps_its_overview_while_its_picture_is_the_same(recent: RecentF
     picker = OverviewPicker(recent)
     first = picker.pick(read(1_000))
     for at_ms in range(2_000, 60_000, 100):
-        recent.observe(frame(at_ms))
+        recent.keep(frame(at_ms))
     assert picker.pick(read(1_000, revision=1)) is first
     assert picker.pick(read(30_000, revision=2)) is first, "its moment is gone: the one it had, with its own time"
     newer = picker.pick(read(59_000, revision=3, final=True))
@@ -66,7 +66,8 @@ def test_two_passes_have_their_own_and_a_closed_one_is_forgotten(recent: RecentF
     assert late is not None
     assert early.captured != late.captured
     picker.pick(read(200, track=1, revision=1, final=True))
-    recent.close()
+    for at_ms in range(10_000, 14_000, 100):
+        recent.keep(frame(at_ms))
     assert picker.pick(read(200, track=1)) is None
     assert picker.pick(read(1_800, track=2)) is late
 
@@ -83,7 +84,7 @@ def test_memory_is_bounded_and_pixels_are_only_made_for_what_is_chosen() -> None
         return Frame("north-colour", pixels, BEGAN.shifted(at_ms * MS), 0)
 
     for at_ms in range(0, 100_000, 10):
-        frames.observe(lazily(at_ms))
+        frames.keep(lazily(at_ms))
     assert frames.nearest(BEGAN) is None, "forgotten"
     kept = [at for at in range(0, 100_000, 10) if (f := frames.nearest(BEGAN.shifted(at * MS))) and f.captured]
     assert min(kept) >= 100_000 - 100 * KEPT_FRAMES - 1_000
@@ -92,7 +93,7 @@ def test_memory_is_bounded_and_pixels_are_only_made_for_what_is_chosen() -> None
 
 
 def test_after_a_reconnection_older_frames_are_forgotten(recent: RecentFrames) -> None:
-    recent.observe(frame(2_000, scene=1))
+    recent.keep(frame(2_000, scene=1))
     found = recent.nearest(BEGAN.shifted(1_500 * MS))
     assert found is not None
     assert found.scene == 1
