@@ -22,6 +22,7 @@ import typer
 from edge_agent.commands.doctor import doctor
 from edge_agent.commands.keygen import keygen
 from edge_agent.commands.listen import listen
+from edge_agent.commands.models import models
 from edge_agent.commands.outbox import outbox
 from edge_agent.commands.read import read
 from edge_agent.config import DEFAULT_PATH, AgentConfig
@@ -44,6 +45,7 @@ app.command()(listen)
 app.command()(outbox)
 app.command()(doctor)
 app.command()(keygen)
+app.add_typer(models, name="models")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The configuration; else $NIGHTJAR_CONFIG, else /etc/nightjar.")

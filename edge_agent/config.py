@@ -50,9 +50,13 @@ class Models(Settings):
     """Which networks."""
 
     dir: ConfigPath | None = None
-    """A folder to look in for model files, before what came with the package; else $NIGHTJAR_MODELS_DIR."""
+    """A folder to look in for model files before what came with the package; else the places of docs/models.md."""
     trust_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     """SHA-256 of model files that the manifest does not know and that you vouch for."""
+    provider: Literal["auto", "cpu", "cuda", "openvino"] = "auto"
+    """What networks run on; `auto` takes the fastest there is, a named one is used or refused. See docs/models.md."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many of the cores that are there one run of a network may use; several cameras share them better at 1."""
 
 
 class FilePlayback(Settings):
@@ -81,7 +85,11 @@ class Camera(FilePlayback):
     id: Id
     """The camera's id; keep it when the camera is replaced by one that looks at the same."""
     url: Annotated[str, Field(min_length=1)]
-    """`rtsp://…` (password percent-encoded, never shown), `/dev/videoN`, a picture, a folder of them, or a video."""
+    """`rtsp://…` (password percent-encoded, never shown), a USB camera, or pictures or a video; see docs/cameras.md."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """RTSP only: `tcp` loses nothing; `udp` has less delay on a bad link, and pictures torn by it are left out."""
+    decoder: Literal["auto", "software", "cuda", "qsv", "vaapi"] = "auto"
+    """RTSP and USB: `auto` decodes in hardware where there is some that can be opened, else in software."""
     role: Literal["lpr", "overview"] = "lpr"
     """`lpr` reads plates (usually infrared), `overview` shows the scene in colour."""
     pair: Id | None = None
@@ -98,7 +106,7 @@ class Camera(FilePlayback):
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
     """Folders of pictures only: they are one scene at this rate; without it each picture is a pass of its own."""
     latency_ms: Annotated[int, Field(ge=0, le=10_000)] | None = None
-    """RTSP and USB: how long a frame takes from exposure to arrival, if measured; it is taken off the arrival time."""
+    """RTSP and USB: from exposure to arrival, if known; taken off the arrival where the camera's clock is no use."""
 
     @field_validator("url")
     @classmethod
@@ -111,7 +119,7 @@ class Camera(FilePlayback):
                 )
             return value
         if _SCHEME.match(value):
-            raise ValueError("rtsp://…, rtsps://…, /dev/videoN, or a picture, folder or video file")
+            raise ValueError("rtsp://…, rtsps://…, /dev/v4l/by-id/…, /dev/videoN, or a picture, folder or video file")
         return value if value.isdecimal() else str(from_folder(Path(value), info))
 
 
@@ -141,7 +149,9 @@ class Plates(Settings):
     """How plates are read."""
 
     pad: Annotated[float, Field(ge=0, le=0.5)] = 0.12
-    """How much of the box's size is added around it before the OCR; see docs/plates.md."""
+    """How much of the box's size is added on each side before the OCR; 0 reads as fast-alpr does (docs/plates.md)."""
+    at_once: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many pictures are read at once, each on `models.threads` cores; without it, as many as there are cores."""
     frame_quota_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
     """Room for frames and clips that are kept in case they are asked for; the oldest go first."""
 

@@ -17,6 +17,10 @@ class ModelError(ConfigurationError):
     """A model is missing, damaged, or not the one that its digest names. Commands exit with 3."""
 
 
+class PullError(AgentError):
+    """A model file could not be fetched or copied, or was not the one that it should be; nothing was installed."""
+
+
 class SourceError(AgentError):
     """A camera, microphone or file gave nothing usable. Transient for live sources, final for files."""
 

@@ -26,7 +26,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a check.")] = False,
 ) -> None:
-    """Check clock, disk, models, each camera and microphone, broker, the collector's ack, and the outbox.
+    """Check clock, disk, models and what they run on, cameras, microphones, broker, the collector's ack, the outbox.
 
     For example:
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge_agent.commands.files import expanded, print_each
 from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.ports import PlateReader
+from edge_agent.records import PlateCandidate
 
 
 def read(
@@ -36,11 +37,20 @@ def read(
         typer.Option(metavar="SHA256", help="Run the unknown model file with this digest. May be given again."),
     ] = None,
     pad: Annotated[
-        float, typer.Option(min=0.0, max=0.5, help="Widen each box on each side by this fraction of its size.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=0.5,
+            help="Widen each box on each side by this fraction of its size. 0 reads exactly as fast-alpr does: "
+            "no second look, no marks, no rejections.",
+        ),
     ] = 0.12,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a photograph.")] = False,
 ) -> None:
     """Print the plates in photographs, the surest first.
+
+    For each: the text, the probability that all of it is right, the least sure character with the next likeliest, the
+    region, the box, and what made it hard to read. What was found and is no plate is shown with the reason.
 
     For example:
 
@@ -76,7 +86,7 @@ def _read_all(paths: list[Path], models_dir: Path | None, trusted: list[str], pa
     reader = NetworkPlateReader(resolve_plates(models_dir, trusted), pad=pad)
     cv2.setNumThreads(1)  # "ms" means one thread, the resizing included
 
-    def said(line: dict[str, object]) -> str:
+    def said(line: dict[str, Any]) -> str:
         return json.dumps(line, ensure_ascii=False) if as_json else _human(line)
 
     return print_each(
@@ -87,32 +97,57 @@ def _read_all(paths: list[Path], models_dir: Path | None, trusted: list[str], pa
     )
 
 
-def _timed(reader: PlateReader, name: str, image: NDArray[np.uint8]) -> dict[str, object]:
-    from edge_agent.plates.regions import likeliest_region
-
+def _timed(reader: PlateReader, name: str, image: NDArray[np.uint8]) -> dict[str, Any]:
     began_ns = time.perf_counter_ns()
     candidates = reader.read(image)
     took_ns = time.perf_counter_ns() - began_ns
-    plates = [
-        {
-            "text": c.reading.text,
-            "confidence": round(c.reading.confidence, 6),
-            "box": [c.box.x1, c.box.y1, c.box.x2, c.box.y2],
-            "region": likeliest_region(c.reading),
-        }
-        for c in candidates
-    ]
-    return {"image": name, "ms": round(took_ns / 1e6, 2), "plates": plates}
+    plates = [_plate(c) for c in candidates if c.rejected is None]
+    rejected = [_plate(c) | {"reason": c.rejected} for c in candidates if c.rejected is not None]
+    return {"image": name, "ms": round(took_ns / 1e6, 2), "plates": plates, "rejected": rejected}
 
 
-def _human(line: dict[str, object]) -> str:
+def _plate(candidate: PlateCandidate) -> dict[str, Any]:
+    from edge_agent.plates.characters import characters_of
+    from edge_agent.plates.regions import likeliest_region
+
+    box, reading = candidate.box, candidate.reading
+    return {
+        "text": reading.text,
+        "confidence": round(reading.confidence, 6),
+        "box": [box.x1, box.y1, box.x2, box.y2],
+        "region": likeliest_region(reading, candidate.marks),
+        "score": round(candidate.detection_score, 4),
+        "marks": sorted(candidate.marks),
+        "characters": [
+            {
+                "character": c.character,
+                "probability": round(c.probability, 4),
+                "runner_up": None if c.runner_up == reading.pad else c.runner_up,
+                "runner_up_probability": round(c.runner_up_probability, 4),
+            }
+            for c in characters_of(reading)
+        ],
+        "calibration": reading.calibration,
+    }
+
+
+def _human(line: dict[str, Any]) -> str:
     name = f"{line['image']!s:<44}"
     if "error" in line:
         return f"{name} {line['error']}"
-    plates = line["plates"]
-    assert isinstance(plates, list)
-    shown = [
-        f"{plate['text'] or '(unreadable)':<12} {plate['confidence']:7.1%}  {plate['region'] or '':<6} {plate['box']}"
-        for plate in plates
-    ]
+    shown = [_shown(plate) for plate in line["plates"]]
+    shown += [f"{plate['text'] or '-':<12} no plate: {plate['reason']}  {plate['box']}" for plate in line["rejected"]]
     return f"\n{'':<44} ".join([f"{name} {shown[0] if shown else 'no plate':<60}  {line['ms']} ms", *shown[1:]])
+
+
+def _shown(plate: dict[str, Any]) -> str:
+    """One plate on one line, with its least sure character: an average would hide it."""
+    weakest = min(plate["characters"], key=lambda c: c["probability"], default=None)
+    doubt = ""
+    if weakest is not None:
+        place = plate["characters"].index(weakest) + 1
+        other = f", else {weakest['runner_up']}" if weakest["runner_up"] is not None else ""
+        doubt = f"least sure: {weakest['character']} at {place}, {weakest['probability']:.1%}{other}"
+    marks = f"  ({', '.join(plate['marks'])})" if plate["marks"] else ""
+    text = plate["text"] or "(unreadable)"
+    return f"{text:<12} {plate['confidence']:7.1%}  {plate['region'] or '':<6} {plate['box']}  {doubt}{marks}"

@@ -7,7 +7,7 @@ something behind, an epoch in the outbox: what the collector acknowledges is an 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.errors import AgentError
+from edge_agent.inference.providers import Provider
 from edge_agent.records import AudioBlock, Frame
 from edge_wire.clock import KernelDiscipline
 
@@ -92,6 +93,43 @@ def check_models(find: Callable[[], str]) -> Check:
     except AgentError as error:
         first, _, rest = str(error).partition("\n")
         return Check("models", first, limit, Verdict.FAIL, rest.strip() or "see models/README.md")
+
+
+def check_runtime(distributions: Sequence[str]) -> Check:
+    """Is there one ONNX Runtime, and not two whose files overwrite each other?"""
+    limit = "one build of ONNX Runtime"
+    if len(distributions) == 1:
+        return Check("onnxruntime", distributions[0], limit, Verdict.OK)
+    measured = " and ".join(distributions) or "none"
+    fix = "in a checkout: scripts/setup --accelerator none (or cuda, openvino)"
+    if distributions:
+        fix += f"; elsewhere: pip uninstall {' '.join(distributions)}, then install the one that is wanted"
+    return Check("onnxruntime", measured, limit, Verdict.FAIL, fix)
+
+
+def check_provider(asked: Provider, available: Sequence[Provider], find: Callable[[], Mapping[str, Provider]]) -> Check:
+    """Do the networks run on what was asked for?
+
+    Args:
+        asked: ``models.provider`` of the configuration.
+        available: what this build of ONNX Runtime has, fastest first.
+        find: says what each network really runs on, or raises ``AgentError``.
+    """
+    limit = f"models.provider: {asked}"
+    if asked is Provider.AUTO:
+        limit += f", of {', '.join(available)}"
+    try:
+        used = find()
+    except AgentError as error:
+        return Check(
+            "provider", str(error), limit, Verdict.FAIL, "choose auto, or mend the accelerator: docs/models.md"
+        )
+    measured = ", ".join(f"{network} on {provider}" for network, provider in used.items())
+    wanted = available[0] if asked is Provider.AUTO else asked
+    if any(provider is not wanted for provider in used.values()):
+        fix = f"`edge-agent models verify --provider {wanted}` says why not {wanted}; it works all the same"
+        return Check("provider", measured, limit, Verdict.WARN, fix)
+    return Check("provider", measured, limit, Verdict.OK)
 
 
 class _Opened(Protocol[_Item]):

@@ -20,8 +20,13 @@ from edge_agent.diagnostics.checks import (
     check_microphone,
     check_models,
     check_outbox,
+    check_provider,
+    check_runtime,
 )
 from edge_agent.errors import AgentError, OutboxError, UplinkError
+from edge_agent.inference.models import resolve_gunshot
+from edge_agent.inference.providers import Provider, runtime_distributions
+from edge_agent.inference.session import available_providers, provider_for
 from edge_agent.outbox import Outbox, is_held, read_state
 from edge_agent.provisioning import device_key
 from edge_agent.records import AudioBlock, Frame
@@ -60,7 +65,12 @@ def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
     """
     yield check_clock(kernel_discipline())
     yield check_disk(config.data_dir)
-    yield check_models(lambda: _name_models(config))
+    yield check_runtime(runtime_distributions())
+    models = check_models(lambda: _name_models(config))
+    yield models
+    if models.verdict is Verdict.OK:
+        asked = Provider(config.models.provider)
+        yield check_provider(asked, available_providers(), lambda: _providers(config, asked))
     for camera in config.cameras:
         yield check_camera(camera.id, without_secrets(camera.url), partial(_open_camera, camera, clock))
     for microphone in config.microphones:
@@ -97,6 +107,16 @@ def _name_models(config: AgentConfig) -> str:
         names.append(f"plates: {app.plate_models(config).set_name}")
     names += [f"{microphone.id}: {app.shot_classifier(config, microphone).name}" for microphone in config.microphones]
     return ", ".join(names)
+
+
+def _providers(config: AgentConfig, asked: Provider) -> dict[str, Provider]:
+    """What each network really runs on."""
+    networks: dict[str, Path] = {}
+    if config.cameras:
+        plates = app.plate_models(config)
+        networks |= {"detector": plates.detector, "ocr": plates.ocr}
+    networks |= {m.model: resolve_gunshot(m.model, config.models.dir) for m in config.microphones}
+    return {name: provider_for(path, asked) for name, path in networks.items()}
 
 
 def _ask_running_agent(config: AgentConfig, clock: Clock) -> Iterator[Check]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from edge_agent.errors import ModelError
 from edge_agent.gunshots.features import BANDS, FRAMES, RATE_HZ, WINDOW_SAMPLES, log_mel, resample
-from edge_agent.inference.session import open_session
+from edge_agent.inference.providers import Provider
+from edge_agent.inference.session import open_session, provider_of
 
 _GRID_SAMPLES = RATE_HZ  # windows of 2 s every second: every shot stands whole in at least one
 
@@ -24,13 +25,15 @@ class OnnxShotClassifier:
 
     Args:
         path: an ONNX file with input ``logmel`` (batch, 1, 48, 200) and output ``probabilities`` (batch, classes).
+        threads: cores that one run may use.
+        provider: what to run on.
 
     Raises:
         ModelError: missing, damaged, or made for another interface.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._session = open_session(path)
+    def __init__(self, path: Path, *, threads: int = 1, provider: Provider = Provider.AUTO) -> None:
+        self._session = open_session(path, threads=threads, provider=provider)
         meta: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape[1:]
@@ -55,6 +58,11 @@ class OnnxShotClassifier:
     def name(self) -> str:
         """The model's name as arrivals carry it."""
         return self._name
+
+    @property
+    def provider(self) -> Provider:
+        """What the network really runs on."""
+        return provider_of(self._session)
 
     @property
     def threshold(self) -> float:

@@ -23,14 +23,18 @@ class ModelFile:
     Attributes:
         part: what the file is for within its set, such as ``detector``.
         name: its usual base name; the digest alone identifies it.
-        sha256: lower-case hex.
+        sha256: lower-case hex; None where nobody has pinned the file yet, which then needs a person's trust.
         source: where it comes from, for people.
+        size_bytes: of the file, where it is pinned.
+        url: where its makers publish it; None where they do not.
     """
 
     part: str
     name: str
-    sha256: str
+    sha256: str | None
     source: str
+    size_bytes: int | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,11 @@ class ModelSet:
     licence: str
     source: str
     files: Mapping[str, ModelFile]
+
+    @property
+    def is_published(self) -> bool:
+        """Whether every file of it can be fetched from where its makers publish it."""
+        return all(file.url for file in self.files.values())
 
 
 def packaged_folder() -> Path:
@@ -91,8 +100,20 @@ def _model_set(entry: Mapping[str, object]) -> ModelSet:
         rank=int(str(entry["rank"])),
         licence=str(entry["licence"]),
         source=str(entry["source"]),
-        files={
-            str(f["part"]): ModelFile(str(f["part"]), str(f["file"]), str(f["sha256"]).lower(), str(f["source"]))
-            for f in files
-        },
+        files={str(file["part"]): _model_file(file) for file in files},
+    )
+
+
+def _model_file(entry: Mapping[str, object]) -> ModelFile:
+    sha256, size, url = entry.get("sha256"), entry.get("size_bytes"), entry.get("url")
+    name = str(entry["file"])
+    if name != Path(name).name or name in ("", ".", ".."):
+        raise ValueError(f"file {name!r}: expected a name without folders")
+    return ModelFile(
+        part=str(entry["part"]),
+        name=name,
+        sha256=None if sha256 is None else str(sha256).lower(),
+        source=str(entry["source"]),
+        size_bytes=None if size is None else int(str(size)),
+        url=None if url is None else str(url),
     )

@@ -4,7 +4,8 @@ Invariants:
 
 - A file is run only if its SHA-256 stands in the manifest or was trusted by a person on the command line.
 - A file that has a known name but another digest is a damaged download or a swapped file: nothing starts with it.
-- What ``--models-dir`` holds comes first; what it lacks comes from the set that came with the installation.
+- What the folders of ``edge_agent/inference/places.py`` hold comes first; what they lack comes from the set that came
+  with the installation.
 - What is not used is never opened as a network: hashing does not interpret it.
 
 Called once, when a command starts, by its main thread.
@@ -13,24 +14,20 @@ Called once, when a command starts, by its main thread.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
-
 from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.inference.manifest import MANIFEST_FILE, ModelSet, load_manifest, packaged_folder
-from edge_agent.inference.session import open_session
+from edge_agent.inference.places import MODELS_DIR_VARIABLE, search_places
 
-MODELS_DIR_VARIABLE = "NIGHTJAR_MODELS_DIR"
 PLATE_PARTS = ("detector", "ocr", "ocr-config")
 
 # An OCR is nothing without the description of its alphabet and size; the detector goes with any of them.
 _PLATE_UNITS = (("detector",), ("ocr", "ocr-config"))
-_SUFFIXES = {".onnx", ".yaml", ".yml"}
+MODEL_SUFFIXES = frozenset({".onnx", ".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +54,22 @@ def resolve_plates(models_dir: Path | None = None, trusted: Collection[str] = ()
     """Find the plate models to run.
 
     Args:
-        models_dir: folder to search, flat or with one folder a model; None means ``$NIGHTJAR_MODELS_DIR``, if set.
+        models_dir: folder to search, flat or with one folder a model; None means the places of ``places.py``.
         trusted: SHA-256 digests (hex) of unknown files in ``models_dir`` that a person vouches for.
 
     Raises:
         ModelError: no complete set, or a file that must not be run; the text says what to do.
         ConfigurationError: ``models_dir`` is no folder, or a trusted digest is malformed or matches no file there.
     """
-    folder = _models_dir(models_dir)
-    digests = _digests(trusted)
-    if digests and folder is None:
+    folders = _folders(models_dir)
+    digests = checked_digests(trusted)
+    if digests and not folders:
         raise ConfigurationError("--trust-digest: needs --models-dir, the folder that holds the trusted file.")
-    parts, name = _resolve("plates", None, folder, digests)
+    parts, name = _resolve("plates", None, folders, digests)
     missing = [part for part in PLATE_PARTS if part not in parts]
     if missing:
-        raise ModelError(f"no plate models: {', '.join(missing)} missing.\n{_plate_remedy(folder)}")
-    return PlateModels(name, parts["detector"], parts["ocr"], parts["ocr-config"], _sha256(parts["ocr"]))
+        raise ModelError(f"no plate models: {', '.join(missing)} missing.\n{_plate_remedy(folders)}")
+    return PlateModels(name, parts["detector"], parts["ocr"], parts["ocr-config"], sha256_of(parts["ocr"]))
 
 
 def resolve_set(name: str, models_dir: Path | None = None) -> Mapping[str, Path]:
@@ -82,16 +79,16 @@ def resolve_set(name: str, models_dir: Path | None = None) -> Mapping[str, Path]
         ModelError: the manifest has no such set, a file of it is nowhere, or one must not be run.
         ConfigurationError: ``models_dir`` is no folder.
     """
-    folder = _models_dir(models_dir)
+    folders = _folders(models_dir)
     sets = {s.name: s for s in load_manifest(packaged_folder())}
     if name not in sets:
         raise ModelError(f"model set {name!r}: not in {packaged_folder() / MANIFEST_FILE}; it has {', '.join(sets)}.")
     wanted = sets[name]
-    parts, _ = _resolve(wanted.kind, name, folder, frozenset())
+    parts, _ = _resolve(wanted.kind, name, folders, frozenset())
     missing = [file for part, file in wanted.files.items() if part not in parts]
     if missing:
-        searched = ", ".join(str(f) for f in (folder, packaged_folder()) if f is not None)
-        listing = "\n".join(f"  {file.name}  sha256 {file.sha256}  ({file.source})" for file in missing)
+        searched = ", ".join(str(f) for f in (*folders, packaged_folder()))
+        listing = "\n".join(f"  {file.name}  sha256 {file.sha256 or 'not pinned'}  ({file.source})" for file in missing)
         raise ModelError(
             f"model set {name!r} is incomplete; searched {searched}. Missing:\n{listing}\n"
             f"Put them into a folder and name it with --models-dir or ${MODELS_DIR_VARIABLE}."
@@ -112,22 +109,25 @@ def resolve_gunshot(name: str = "gunshot", models_dir: Path | None = None) -> Pa
     return parts["classifier"]
 
 
-def _resolve(kind: str, only: str | None, folder: Path | None, trusted: frozenset[str]) -> tuple[dict[str, Path], str]:
+def _resolve(
+    kind: str, only: str | None, folders: Sequence[Path], trusted: frozenset[str]
+) -> tuple[dict[str, Path], str]:
     """Return the files by part, and the names of the sets that they are from."""
     packaged = packaged_folder()
     sets = [s for s in load_manifest(packaged) if s.kind == kind and only in (None, s.name)]
     known: dict[str, set[str]] = {}
     for file in (file for s in sets for file in s.files.values()):
-        known.setdefault(file.name, set()).add(file.sha256)
-    own = _by_digest(folder, known, trusted) if folder is not None else {}
+        if file.sha256 is not None:
+            known.setdefault(file.name, set()).add(file.sha256)
+    own = _by_digest(folders, known, trusted)
     replaced = _trusted_parts(own, trusted)
     parts, names = _pick(sets, own)
-    if folder is not None and only is None and set(parts | replaced) != set(PLATE_PARTS):
+    if folders and only is None and set(parts | replaced) != set(PLATE_PARTS):
         # Taking the packaged set in silence, while a person's own file lies unused in the folder they named, would
         # leave them believing that it runs.
-        _refuse_unknown(folder, own, trusted.union(*known.values()))
+        _refuse_unknown(folders, own, trusted.union(*known.values()))
     if set(parts | replaced) != {part for s in sets for part in s.files}:
-        lent, lenders = _pick(sets, {**_by_digest(packaged, known, frozenset()), **own})
+        lent, lenders = _pick(sets, {**_by_digest([packaged], known, frozenset()), **own})
         parts = {**lent, **parts}
         names += [name for name in lenders if name not in names]
     return {**parts, **replaced}, "+".join([*names, "own"] if replaced else names)
@@ -135,26 +135,29 @@ def _resolve(kind: str, only: str | None, folder: Path | None, trusted: frozense
 
 def _pick(sets: Sequence[ModelSet], files: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:
     """Take the best complete set among ``files``, else the best of each unit of parts that only work together."""
-    whole = next((s for s in sets if all(file.sha256 in files for file in s.files.values())), None)
+    there = [
+        (s, {part: files[f.sha256] for part, f in s.files.items() if f.sha256 and f.sha256 in files}) for s in sets
+    ]
+    whole = next(((s, parts) for s, parts in there if len(parts) == len(s.files)), None)
     if whole is not None:
-        return {part: files[file.sha256] for part, file in whole.files.items()}, [whole.name]
+        return whole[1], [whole[0].name]
     parts: dict[str, Path] = {}
     names: list[str] = []
     for unit in _PLATE_UNITS if sets and sets[0].kind == "plates" else [(part,) for s in sets for part in s.files]:
-        chosen = next((s for s in sets if all(s.files[part].sha256 in files for part in unit)), None)
+        chosen = next(((s, found) for s, found in there if found.keys() >= set(unit)), None)
         if chosen is not None:
-            parts |= {part: files[chosen.files[part].sha256] for part in unit}
-            names += [chosen.name] if chosen.name not in names else []
+            parts |= {part: chosen[1][part] for part in unit}
+            names += [chosen[0].name] if chosen[0].name not in names else []
     return parts, names
 
 
-def _refuse_unknown(folder: Path, own: Mapping[str, Path], accepted: Collection[str]) -> None:
+def _refuse_unknown(folders: Sequence[Path], own: Mapping[str, Path], accepted: Collection[str]) -> None:
     unknown = {digest: path for digest, path in own.items() if digest not in accepted}
     if unknown:
         listing = "\n".join(f"  --trust-digest {digest}  ({path})" for digest, path in sorted(unknown.items()))
         raise ModelError(
-            f"{folder}: holds files that are not in the manifest, and no complete set without them. "
-            f"To run one that you trust, add\n{listing}\n{_plate_remedy(folder)}"
+            f"{_listed(folders)}: holds files that are not in the manifest, and no complete set without them. "
+            f"To run one that you trust, add\n{listing}\n{_plate_remedy(folders)}"
         )
 
 
@@ -163,7 +166,7 @@ def _trusted_parts(own: Mapping[str, Path], trusted: frozenset[str]) -> dict[str
     parts: dict[str, Path] = {}
     for digest in sorted(trusted):
         path = own[digest]
-        part = _part_of(path)
+        part = part_by_shape(path)
         if part in parts:
             raise ConfigurationError(
                 f"--trust-digest: {parts[part]} and {path} are both a plate {part}; trust only the one to run."
@@ -172,10 +175,18 @@ def _trusted_parts(own: Mapping[str, Path], trusted: frozenset[str]) -> dict[str
     return parts
 
 
-def _part_of(path: Path) -> str:
+def part_by_shape(path: Path) -> str:
+    """Tell what a plate model is for by its suffix and by the shapes of its inputs and outputs.
+
+    Raises:
+        ModelError: it is none.
+    """
     if path.suffix != ".onnx":
         return "ocr-config"
-    session: onnxruntime.InferenceSession = open_session(path)
+    # ONNX Runtime takes a fifth of a second to import, and pinned files are told by their digests.
+    from edge_agent.inference.session import open_session
+
+    session = open_session(path)
     kind, shape = session.get_inputs()[0].type, session.get_inputs()[0].shape
     if kind == "tensor(float)" and len(shape) == 4 and shape[1] == 3 and session.get_outputs()[0].shape[-1] == 7:
         return "detector"
@@ -187,13 +198,19 @@ def _part_of(path: Path) -> str:
     )
 
 
-def _by_digest(folder: Path, known: Mapping[str, Collection[str]], trusted: frozenset[str]) -> dict[str, Path]:
-    """Hash the model files of ``folder``, and refuse a known name with another digest."""
+def model_files(folder: Path) -> list[Path]:
+    """Return the files of ``folder``, and of its folders, that may be models by their suffix; sorted."""
+    found = sorted([*folder.glob("*"), *folder.glob("*/*")])
+    return [path for path in found if path.suffix in MODEL_SUFFIXES and path.is_file()]
+
+
+def _by_digest(
+    folders: Sequence[Path], known: Mapping[str, Collection[str]], trusted: frozenset[str]
+) -> dict[str, Path]:
+    """Hash the model files of ``folders``, and refuse a known name with another digest."""
     found: dict[str, Path] = {}
-    for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
-        if path.suffix not in _SUFFIXES or not path.is_file():
-            continue
-        digest = _sha256(path)
+    for path in (path for folder in folders for path in model_files(folder)):
+        digest = sha256_of(path)
         if path.name in known and digest not in known[path.name] and digest not in trusted:
             expected = " or ".join(sorted(known[path.name]))
             raise ModelError(
@@ -204,12 +221,18 @@ def _by_digest(folder: Path, known: Mapping[str, Collection[str]], trusted: froz
     absent = trusted - found.keys()
     if absent:
         raise ConfigurationError(
-            f"--trust-digest {sorted(absent)[0]}: no .onnx or .yaml file in {folder} has it; compare with sha256sum."
+            f"--trust-digest {sorted(absent)[0]}: no .onnx or .yaml file in {_listed(folders)} has it; "
+            "compare with sha256sum."
         )
     return found
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, lower-case hex.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -217,33 +240,41 @@ def _sha256(path: Path) -> str:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
 
 
-def _models_dir(named: Path | None) -> Path | None:
-    variable = os.environ.get(MODELS_DIR_VARIABLE)
-    folder = named if named is not None else Path(variable) if variable else None
-    if folder is not None and not os.path.isdir(folder):
-        where = "--models-dir (or models.dir)" if named is not None else f"${MODELS_DIR_VARIABLE}"
-        raise ConfigurationError(f"{where}: got {folder}, expected a folder of model files.")
-    return folder
+def _folders(named: Path | None) -> tuple[Path, ...]:
+    return tuple(place.path for place in search_places(named))
 
 
-def _digests(trusted: Collection[str]) -> frozenset[str]:
+def _listed(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))
+
+
+def checked_digests(trusted: Collection[str]) -> frozenset[str]:
+    """Return the digests of ``--trust-digest`` in lower case.
+
+    Raises:
+        ConfigurationError: one is no SHA-256.
+    """
     for digest in trusted:
         if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
             raise ConfigurationError(f"--trust-digest: got {digest!r}, expected a SHA-256 of 64 hex digits.")
     return frozenset(digest.lower() for digest in trusted)
 
 
-def _plate_remedy(folder: Path | None) -> str:
+def _plate_remedy(folders: Sequence[Path]) -> str:
     packaged = packaged_folder()
     best = next((s for s in load_manifest(packaged) if s.kind == "plates"), None)
     if best is None:
         return f"{packaged / MANIFEST_FILE} names no plate models. Install the package again."
-    searched = ", ".join(str(f) for f in (folder, packaged) if f is not None)
-    listing = "\n".join(f"  {f.name}\n    sha256 {f.sha256}\n    {f.source}" for f in best.files.values())
+    listing = "\n".join(
+        f"  {f.name}\n    sha256 {f.sha256 or 'not pinned'}\n    {f.source}" for f in best.files.values()
+    )
     return (
-        f"Searched {searched}. Put these files (set {best.name!r}, {best.licence}) into one folder:\n{listing}\n"
+        f"Searched {_listed([*folders, packaged])}. "
+        f"These files are wanted (set {best.name!r}, {best.licence}):\n{listing}\n"
         f"Source: {best.source} (model releases).\n"
-        f"Then name the folder with --models-dir FOLDER or {MODELS_DIR_VARIABLE}=FOLDER "
+        f"With the files in a folder: `edge-agent models pull {best.name} --from FOLDER`, or name the folder with "
+        f"--models-dir FOLDER or {MODELS_DIR_VARIABLE}=FOLDER "
         "(the demo: NIGHTJAR_ASSETS=FOLDER with the files in FOLDER/weights).\n"
+        "Without: `edge-agent models pull` fetches what fast-alpr publishes.\n"
         "Another detector or OCR of the same form is accepted with --trust-digest SHA256."
     )

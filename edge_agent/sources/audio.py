@@ -75,9 +75,22 @@ def read_blocks(path: Path, block_s: float = DEFAULT_BLOCK_S) -> Iterator[tuple[
             if first == 0:
                 raise SourceError(f"{path}: holds no samples.")
     except soundfile.LibsndfileError as error:
+        # libsndfile says "System error." of everything that the operating system refused.
+        refused = _refusal(path)
+        if refused:
+            raise SourceError(f"{path}: cannot be read ({refused}).") from error
         raise SourceError(f"{path}: cannot be read as a recording ({error.error_string}).") from error
     except (OSError, ValueError, TypeError) as error:
         raise SourceError(f"{path}: cannot be read ({error}).") from error
+
+
+def _refusal(path: Path) -> str:
+    """Why the operating system does not open ``path``; empty if it does."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 class RecordingsSource:

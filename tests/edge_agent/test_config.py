@@ -71,6 +71,8 @@ def test_either_camera_of_a_pair_may_name_the_other_and_the_overview_is_not_read
         ("direction: NW", "direction: up", "cameras[0].direction"),
         ("role: overview", "role: overveiw", "cameras[1].role"),
         ("source: device", "source: device, starts_at: 2026-11-21 10:00:00", "a time with its zone"),
+        ("lane: 1", "lane: 1, transport: sctp", "cameras[0].transport"),
+        ("lane: 1", "lane: 1, decoder: gpu", "cameras[0].decoder"),
         ("lane: 1", "lane: 1, colour: red", "agent.yaml:5: cameras[0].colour: there is no such setting"),
     ],
 )
@@ -97,7 +99,9 @@ def test_an_address_that_could_be_taken_otherwise_is_refused_without_its_passwor
     assert "cret" not in said
 
 
-@pytest.mark.parametrize("url", ["rtsp://admin:se[cret@camera/1", "rtsp://admin:se%23cret@camera/1", "0"])
+@pytest.mark.parametrize(
+    "url", ["rtsp://admin:se[cret@camera/1", "rtsp://admin:se%23cret@camera/1", "0", "/dev/v4l/by-id/usb-Lens_A-index0"]
+)
 def test_an_address_is_kept_as_it_stands(tmp_path: Path, url: str) -> None:
     (tmp_path / "agent.yaml").write_text(GOOD.replace("rtsp://camera/1", url), encoding="utf-8")
     assert load(tmp_path / "agent.yaml", AgentConfig).cameras[0].url == url

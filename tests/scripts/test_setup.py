@@ -1,5 +1,10 @@
+import hashlib
+import os
 import re
+import shlex
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -8,12 +13,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+LOCKS = ("requirements.lock", "requirements.cuda.lock", "requirements.openvino.lock")
+RUNTIMES = {"none": "onnxruntime", "cuda": "onnxruntime-gpu", "openvino": "onnxruntime-openvino"}
+
+
 def locked_names() -> set[str]:
-    return set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    return set(locked("requirements.lock"))
 
 
-def test_the_lock_names_packages_and_hashes_only() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+def locked(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_names_packages_and_hashes_only(lock: str) -> None:
+    lines = (ROOT / lock).read_text().splitlines()
     strange = [line for line in lines if not re.match(r"[a-z0-9-]+==[^/@]+$|    (--hash=sha256:[0-9a-f]{64}|#)", line)]
     assert not strange, "an index or an address is everybody's own affair: run scripts/lock"
     assert not [line for line in lines if "://" in line]
@@ -42,3 +56,99 @@ def test_an_unknown_option_is_a_usage_error() -> None:
     refused = subprocess.run([ROOT / "scripts" / "setup", "--fast"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "got --fast" in refused.stderr
+
+
+@pytest.mark.parametrize("lock", ["requirements.cuda.lock", "requirements.openvino.lock"])
+def test_an_accelerators_lock_changes_nothing_but_the_runtime(lock: str) -> None:
+    main = locked("requirements.lock")
+    assert {name: version for name, version in locked(lock).items() if name in main} == {
+        name: main[name] for name in locked(lock) if name in main
+    }, "run scripts/lock"
+    assert "onnxruntime" not in locked(lock)
+    assert set(RUNTIMES.values()) & set(locked(lock))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that is set up, but for ONNX Runtime; its ``uv`` writes down what it is told and does as if."""
+    root = tmp_path / "checkout"
+    (root / "scripts").mkdir(parents=True)
+    for name in (*LOCKS, "pyproject.toml", "scripts/setup"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "collector/console/dist").mkdir(parents=True)
+    (root / "collector/console/dist/index.html").write_text("<html>")
+    tools, venv = root / ".venv/bin", root / ".venv"
+    packages = venv / "lib/python3/site-packages"
+    tools.mkdir(parents=True)
+    packages.mkdir(parents=True)
+    script(tools / "python", f'exec {shlex.quote(sys.executable)} "$@"')
+    script(tools / "pip", "")
+    script(tools / "uv", UV)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    asked = f"{venv}\n{version}\n".encode() + b"".join(
+        (root / name).read_bytes() for name in ("requirements.lock", "pyproject.toml", "scripts/setup")
+    )
+    (venv / ".dependencies").write_text(f"{hashlib.sha256(asked).hexdigest()}  -\n")
+    (venv / ".console").write_text(f"{hashlib.sha256(b'').hexdigest()}  -\n")
+    (root / "broker").mkdir()
+    script(root / "broker/mosquitto", "echo mosquitto version 2.0.11")
+    return root
+
+
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+    path.chmod(0o755)
+
+
+UV = r"""
+bin=$(dirname "$0") packages=$(dirname "$0")/../lib/python3/site-packages
+echo "$*" >>"$bin/told"
+case "$1 $2" in
+  "pip uninstall") for name in "${@:5}"; do rm -r "$packages/${name//-/_}"-*.dist-info; done ;;
+  "pip install")
+    sed -n 's/^\(onnxruntime[a-z-]*\)==\([^ ]*\).*/\1 \2/p' "${@: -1}" | while read -r name version; do
+      mkdir "$packages/${name//-/_}-$version.dist-info"
+    done ;;
+esac
+"""
+
+
+def set_up(checkout: Path, *arguments: str) -> str:
+    path = f"{checkout / 'broker'}:{os.environ['PATH']}"
+    ran = subprocess.run(
+        [checkout / "scripts/setup", *arguments],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stderr
+
+
+def runtimes(checkout: Path) -> list[str]:
+    found = (checkout / ".venv/lib/python3/site-packages").glob("onnxruntime*.dist-info")
+    return sorted(path.name.partition("-")[0].replace("_", "-") for path in found)
+
+
+def test_an_accelerator_replaces_the_wheel_stays_and_goes_again(checkout: Path) -> None:
+    for accelerator in ("none", "openvino", "cuda", "none"):
+        assert f"(accelerator: {accelerator})" in set_up(checkout, "--accelerator", accelerator)
+        assert runtimes(checkout) == [RUNTIMES[accelerator]]
+        assert "installing" not in set_up(checkout), "nothing to do the second time"
+    told = (checkout / ".venv/bin/told").read_text()
+    assert "--require-hashes --no-deps" in told
+
+
+def test_two_wheels_at_once_are_mended(checkout: Path) -> None:
+    set_up(checkout, "--accelerator=openvino")
+    (checkout / ".venv/lib/python3/site-packages/onnxruntime-1.31.1.dist-info").mkdir()
+    assert "removing onnxruntime" in set_up(checkout)
+    assert runtimes(checkout) == ["onnxruntime-openvino"]
+
+
+@pytest.mark.parametrize("arguments", [["--accelerator", "abacus"], ["--accelerator"], ["--accelerator="]])
+def test_an_unknown_accelerator_is_a_usage_error(arguments: list[str]) -> None:
+    refused = subprocess.run([ROOT / "scripts/setup", *arguments], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "expected cuda, openvino or none" in refused.stderr

@@ -52,6 +52,7 @@ def test_what_cannot_be_read_costs_only_itself(app: typer.Typer, folder: Path) -
     code, lines = run(app, folder, folder / "absent.wav")
     assert code == 1
     assert {Path(str(line["clip"])).name for line in lines if "error" in line} == {"broken.wav", "absent.wav"}
+    assert "No such file" in str(next(line["error"] for line in lines if str(line["clip"]).endswith("absent.wav")))
     assert len(lines) == 5
 
 

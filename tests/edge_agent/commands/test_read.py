@@ -19,7 +19,7 @@ def photographs(tmp_path: Path) -> Path:
     folder = tmp_path / "photographs"
     folder.mkdir()
     for name in ("b.jpg", "a.jpg"):
-        cv2.imwrite(str(folder / name), np.full((64, 64, 3), 120, np.uint8))
+        cv2.imwrite(str(folder / name), np.full((64, 64, 3), (90, 120, 200), np.uint8))
     return folder
 
 
@@ -47,13 +47,20 @@ def test_json_has_one_line_an_image(photographs: Path, tiny_models) -> None:
     record = json.loads(line)
     assert result.exit_code == 0
     assert record.pop("ms") > 0
-    assert record.pop("plates")[0].pop("confidence") == pytest.approx(0.99**8, abs=1e-4)
-    assert record == {"image": "a.jpg"}
-    assert json.loads(line)["plates"][0] | {"confidence": 0} == {
+    (plate,) = record.pop("plates")
+    assert record == {"image": "a.jpg", "rejected": []}
+    assert plate.pop("confidence") == pytest.approx(0.99**8, abs=1e-4)
+    characters = plate.pop("characters")
+    assert "".join(c["character"] for c in characters) == "ABC123"
+    assert characters[0]["probability"] == pytest.approx(0.99, abs=1e-4)
+    assert set(characters[0]) == {"character", "probability", "runner_up", "runner_up_probability"}
+    assert plate == {
         "text": "ABC123",
-        "confidence": 0,
         "box": [8, 24, 40, 36],
         "region": "US-TX",
+        "score": 0.9,
+        "marks": ["blurred", "small"],
+        "calibration": "raw-" + hashlib.sha256(tiny.ocr.read_bytes()).hexdigest()[:8],
     }
 
 
@@ -63,6 +70,33 @@ def test_without_a_region_it_is_null_and_without_plates_the_list_is_empty(photog
     assert record["plates"][0]["region"] is None
     tiny = tiny_models(rows=[])
     assert json.loads(run(photographs / "a.jpg", "--json", *trusted(tiny)).stdout)["plates"] == []
+
+
+def test_lettering_is_listed_apart_with_the_reason(photographs: Path, tiny_models) -> None:
+    """pains-02, pains-08"""
+    tiny = tiny_models(rows=[(8, 24, 40, 36, 0.45)], text="C00D")
+    record = json.loads(run(photographs / "a.jpg", "--json", *trusted(tiny)).stdout)
+    assert record["plates"] == []
+    assert record["rejected"][0]["text"] == "C00D"
+    assert "badge" in record["rejected"][0]["reason"]
+    assert "no plate: lettering or a badge" in run(photographs / "a.jpg", *trusted(tiny)).stdout
+
+
+def test_the_least_sure_character_is_shown(photographs: Path, assets: Path) -> None:
+    """pains-03: an average hides one bad character; the product shows that there is one, and the line which it is."""
+    name = "wts-lg-000089.jpg"  # far: YF2U68, whose last character may be a B
+    picture = assets / "data" / "plates" / "us-dev" / name
+    (line,) = run(picture, "--json", "--models-dir", assets / "weights").stdout.splitlines()
+    plate = json.loads(line)["plates"][0]
+    weakest = min(plate["characters"], key=lambda c: c["probability"])
+    average = sum(c["probability"] for c in plate["characters"]) / len(plate["characters"])
+    assert plate["confidence"] <= weakest["probability"] < average
+    assert {c["character"] for c in plate["characters"] if c["runner_up"] in ("8", "B")} & {"8", "B"}
+    shown = run(picture, "--models-dir", assets / "weights").stdout
+    place = plate["characters"].index(weakest) + 1
+    assert f"least sure: {weakest['character']} at {place}, {weakest['probability']:.1%}" in shown
+    assert f"else {weakest['runner_up']}" in shown
+    assert "small" in shown
 
 
 def test_folders_are_read_in_order(photographs: Path, tiny_models) -> None:

@@ -17,8 +17,11 @@ from edge_agent.diagnostics.checks import (
     check_microphone,
     check_models,
     check_outbox,
+    check_provider,
+    check_runtime,
 )
 from edge_agent.errors import ModelError, SourceError
+from edge_agent.inference.providers import Provider
 from edge_agent.records import AudioBlock, CaptureTime, Frame
 from edge_agent.watch import Source
 from edge_wire.clock import KernelDiscipline
@@ -68,6 +71,43 @@ def test_models_are_named_or_their_remedy_is_given() -> None:
 
     check = check_models(missing)
     assert (check.verdict, check.fix) == (Verdict.FAIL, "Put them there.")
+
+
+@pytest.mark.parametrize(
+    ("distributions", "verdict"),
+    [
+        (["onnxruntime"], Verdict.OK),
+        (["onnxruntime", "onnxruntime-gpu"], Verdict.FAIL),
+        ([], Verdict.FAIL),
+    ],
+)
+def test_two_builds_of_onnx_runtime_are_told_with_the_fix(distributions: list[str], verdict: Verdict) -> None:
+    check = check_runtime(distributions)
+    assert check.verdict is verdict
+    assert all(name in check.measured for name in distributions)
+    assert ("scripts/setup --accelerator" in check.fix) == (verdict is Verdict.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "verdict"),
+    [
+        (Provider.AUTO, Provider.CUDA, Verdict.OK),
+        (Provider.AUTO, Provider.CPU, Verdict.WARN),
+        (Provider.CPU, Provider.CPU, Verdict.OK),
+    ],
+)
+def test_what_networks_run_on_is_told(asked: Provider, used: Provider, verdict: Verdict) -> None:
+    check = check_provider(asked, (Provider.CUDA, Provider.CPU), lambda: {"detector": used, "ocr": used})
+    assert (check.verdict, check.measured) == (verdict, f"detector on {used}, ocr on {used}")
+    assert ("verify --provider cuda" in check.fix) == (verdict is Verdict.WARN)
+
+
+def test_a_named_provider_that_is_not_there_fails() -> None:
+    def refused() -> dict[str, Provider]:
+        raise ModelError("models.provider: got cuda, expected auto or cpu")
+
+    check = check_provider(Provider.CUDA, (Provider.CPU,), refused)
+    assert (check.verdict, "got cuda" in check.measured) == (Verdict.FAIL, True)
 
 
 def test_a_camera_with_a_picture_is_good() -> None:

@@ -51,6 +51,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     shelf = Shelf(tmp_path / "packaged")
     monkeypatch.setattr(models_module, "packaged_folder", lambda: shelf.folder)
     monkeypatch.delenv("NIGHTJAR_MODELS_DIR", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     shelf.declare("old", 10)
     shelf.declare("new", 20)
     return shelf
@@ -206,6 +207,33 @@ def test_an_unknown_or_wrong_set_is_named(shelf: Shelf) -> None:
         resolve_gunshot("new")
 
 
+def test_what_was_pulled_into_the_users_folder_is_found_without_further_options(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(tmp_path / "home" / "nightjar" / "models", "new")
+    assert resolve_plates().detector.parent == tmp_path / "home" / "nightjar" / "models"
+
+
+def test_a_file_that_nobody_pinned_runs_only_with_trust(shelf: Shelf, tmp_path: Path, tiny_models) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    detector = tiny_models().detector.rename(own / "published.onnx")
+    text = (shelf.folder / "manifest.toml").read_text()
+    text += '[[sets]]\nname = "published"\nkind = "plates"\nrank = 99\nlicence = "MIT"\nsource = "a test"\n'
+    text += '[[sets.files]]\npart = "detector"\nfile = "published.onnx"\nsource = "a test"\n'
+    (shelf.folder / "manifest.toml").write_text(text)
+    shelf.put(shelf.folder, "new")
+    with pytest.raises(ModelError, match=f"--trust-digest {sha256(detector)}"):
+        resolve_plates(own)
+    assert resolve_plates(own, [sha256(detector)]).detector == detector
+
+
+def test_a_manifest_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
+    text = '[[sets]]\nname = "x"\nkind = "plates"\nrank = 1\nlicence = "MIT"\nsource = "a test"\n'
+    text += '[[sets.files]]\npart = "detector"\nfile = "../../etc/passwd"\nsource = "a test"\n'
+    (tmp_path / "manifest.toml").write_text(text)
+    with pytest.raises(ModelError, match="expected a name without folders"):
+        load_manifest(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["sets = 3", "[[sets]]\nname = 'x'", "not toml ["])
 def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.toml").write_text(text, encoding="utf-8")
@@ -221,7 +249,8 @@ def test_the_real_manifest_names_the_reference_set_from_anywhere(
     monkeypatch.chdir(tmp_path)
     sets = {s.name: s for s in load_manifest(packaged_folder())}
     assert set(sets["reference"].files) == set(PARTS)
-    assert all(re.fullmatch("[0-9a-f]{64}", f.sha256) for s in sets.values() for f in s.files.values())
+    assert all(re.fullmatch("[0-9a-f]{64}", f.sha256 or "0" * 64) for s in sets.values() for f in s.files.values())
+    assert [s.name for s in sets.values() if any(f.sha256 is None for f in s.files.values())] == ["fast-alpr"]
 
 
 def test_the_published_weights_are_the_reference_set(assets: Path) -> None:
