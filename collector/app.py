@@ -26,6 +26,7 @@ from collector.hotlists.live import LiveMatcher
 from collector.ingest.ingest import Ingest
 from collector.ingest.link import BrokerSettings
 from collector.ingest.picture_folder import PictureFolder
+from collector.passages.following import PassageFollower
 from collector.store.database import Store
 from collector.store.users import Users
 from edge_wire.clock import Clock, SystemClock
@@ -65,6 +66,7 @@ async def _run_on(
     clock: Clock,
 ) -> None:
     live = LiveMatcher(store)
+    passages = PassageFollower(store, config.passages.within_s)
     pictures = PictureFolder(config.pictures)
     broker = config.broker
     ingest = Ingest(
@@ -98,6 +100,7 @@ async def _run_on(
     tasks = {
         ingest.start(),
         asyncio.create_task(live.follow(match_again), name="hotlists"),
+        asyncio.create_task(passages.follow(), name="passages"),
         asyncio.create_task(
             serve(
                 app,
@@ -116,6 +119,7 @@ async def _run_on(
         await asyncio.wait(tasks - {announcing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         live.stop()
+        passages.stop()
         await ingest.stop()
         for task in tasks:
             task.cancel()

@@ -59,6 +59,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class Passages(Settings):
+    """Which reads are of one vehicle."""
+
+    within_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+    """Reads of one site belong to one passage if they could first read the plate within so many seconds."""
+
+
 class CollectorConfig(Settings):
     """Everything a collector is told."""
 
@@ -68,6 +75,7 @@ class CollectorConfig(Settings):
     """SQLAlchemy URL of the store; without one, an SQLite database in `data_dir`."""
     broker: Broker
     http: Http = Http()
+    passages: Passages = Passages()
     historical_after_s: Annotated[int, Field(ge=1, le=86_400)] = 120
     """A detection older than this when it arrives is marked historical, and its alerts too."""
 

@@ -87,6 +87,32 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Overview:
+    """The paired camera's frame of the same moment.
+
+    Attributes:
+        camera: which camera of the device took it.
+        sha256: of its JPEG.
+        offset_ns: its capture time less the read's.
+        here: whether that file is here.
+    """
+
+    camera: str
+    sha256: bytes
+    offset_ns: int
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """What is known of a vehicle beside its plate; at least one of them."""
+
+    body: str | None
+    colour: str | None
+    make: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A plate read as its latest revision has it.
 
@@ -118,6 +144,13 @@ class Read:
         crop_here: whether that file is here.
         frame_sha256: of the frame's JPEG.
         frame_here: whether that file is here.
+        site: where the device stood when the read came.
+        passed_at_ns: when the plate was first readable, as far as the clocks tell; the same in every revision.
+        travel: how the plate moved through the picture; None while that cannot be told.
+        marks: what made it hard to read.
+        overview: the paired camera's picture of the same moment.
+        vehicle: what is known of the vehicle beside its plate.
+        passage_id: which passage it is part of; None while it is the only read of its vehicle.
     """
 
     id: int
@@ -147,6 +180,38 @@ class Read:
     crop_here: bool
     frame_sha256: bytes
     frame_here: bool
+    site: str
+    passed_at_ns: int
+    travel: str | None
+    marks: tuple[str, ...]
+    overview: Overview | None
+    vehicle: Vehicle | None
+    passage_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One vehicle, as several reads of one site saw it within seconds.
+
+    Attributes:
+        id: the collector's number.
+        site: where.
+        agency: whose devices saw it.
+        first_at_ns: when the first of them could read the plate.
+        last_at_ns: when the last of them was captured.
+        text: what its surest read says.
+        confidence: of that read.
+        reads: in the order in which they could read the plate; empty when they turned out to be different vehicles.
+    """
+
+    id: int
+    site: str
+    agency: str
+    first_at_ns: int
+    last_at_ns: int
+    text: str
+    confidence: float
+    reads: tuple[Read, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +333,7 @@ class Device:
     Attributes:
         id: its immutable id.
         agency: whose it is.
+        site: where it stands.
         status: whether its messages are taken.
         link: whether it is connected.
         last_heard_at_ns: when something verified last arrived from it.
@@ -277,6 +343,7 @@ class Device:
 
     id: str
     agency: str
+    site: str
     status: DeviceStatus
     link: Link
     last_heard_at_ns: int | None

@@ -32,6 +32,8 @@ async def compose(store: Store, rows: Sequence[FeedRow]) -> dict[int, str]:
             objects[FeedKind.ALERT, str(alert_id)] = present.alert(alert)
         for read_id, read in (await queries.reads_by_id(tx, map(int, refs[FeedKind.READ]))).items():
             objects[FeedKind.READ, str(read_id)] = present.read(read)
+        for passage_id, passage in (await queries.passages_by_id(tx, map(int, refs[FeedKind.PASSAGE]))).items():
+            objects[FeedKind.PASSAGE, str(passage_id)] = present.passage(passage)
         for shot_id, shot in (await queries.shots_by_id(tx, map(int, refs[FeedKind.SHOT]))).items():
             objects[FeedKind.SHOT, str(shot_id)] = present.shot(shot)
         for device in await queries.devices(tx, refs[FeedKind.DEVICE]):

@@ -10,7 +10,7 @@ from collector.api import present
 from collector.api.answers import MISSING, REFUSED
 from collector.api.guard import Asking
 from collector.api.pictures import Pictures, jpeg
-from collector.api.schema import Alert, Alerts, Devices, Reads, Shots
+from collector.api.schema import Alert, Alerts, Devices, Passage, Passages, Reads, Shots
 from collector.api.stream import Streams
 from collector.domain import AlertState
 from collector.errors import NotFoundError
@@ -25,6 +25,9 @@ _PICTURE_IS_FOR_EVER: Final = "private, max-age=31536000, immutable"
 
 Id = Annotated[int, Path(ge=1, le=_LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=queries.MAX_PAGE, description="at most so many")]
+Plate = Annotated[
+    str | None, Query(min_length=1, max_length=24, description="only this text; case and separators do not count")
+]
 Before = Annotated[int | None, Query(ge=1, le=_LARGEST, description="only ids below: the last id of the page before")]
 
 
@@ -57,18 +60,35 @@ async def acknowledge_alert(request: Request, principal: Asking, alert_id: Id) -
 
 @router.get("/reads")
 async def list_reads(
-    request: Request,
-    _: Asking,
-    plate: Annotated[
-        str | None, Query(min_length=1, max_length=24, description="only this text; case and separators do not count")
-    ] = None,
-    limit: Limit = 50,
-    before: Before = None,
+    request: Request, _: Asking, plate: Plate = None, limit: Limit = 50, before: Before = None
 ) -> Reads:
     """Plate reads, newest first."""
     async with _store(request).read() as tx:
         found = await queries.reads(tx, plate=plate, limit=limit, before=before)
     return Reads(reads=[present.read(read) for read in found])
+
+
+@router.get("/passages")
+async def list_passages(
+    request: Request, _: Asking, plate: Plate = None, limit: Limit = 50, before: Before = None
+) -> Passages:
+    """Vehicles that several reads of one site saw, each with those reads, newest first.
+
+    With `plate` those of which a read says so.
+    """
+    async with _store(request).read() as tx:
+        found = await queries.passages(tx, plate=plate, limit=limit, before=before)
+    return Passages(passages=[present.passage(one) for one in found])
+
+
+@router.get("/passages/{passage_id}", responses=MISSING)
+async def show_passage(request: Request, _: Asking, passage_id: Id) -> Passage:
+    """One passage with its reads."""
+    async with _store(request).read() as tx:
+        found = (await queries.passages_by_id(tx, [passage_id])).get(passage_id)
+    if found is None:
+        raise NotFoundError(f"passage {passage_id}: there is no such passage")
+    return present.passage(found)
 
 
 @router.get("/shots")
@@ -93,7 +113,7 @@ async def list_devices(request: Request, _: Asking) -> Devices:
     responses={**MISSING, 200: {"content": {"image/jpeg": {}}, "description": "exactly the bytes with this hash"}},
 )
 async def show_picture(request: Request, _: Asking, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
-    """A crop or frame; 404 while it has not arrived."""
+    """A crop, frame or overview; 404 while it has not arrived."""
     content = await jpeg(cast(Pictures, request.app.state.pictures), bytes.fromhex(sha256))
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": _PICTURE_IS_FOR_EVER})
 
@@ -101,9 +121,9 @@ async def show_picture(request: Request, _: Asking, sha256: Annotated[str, Path(
 _STREAM_ANSWER: Final[dict[str, Any]] = {
     "description": (
         "Server-sent events. `id:` is the feed number, one ascending number over everything; `event:` is `alert`, "
-        "`read`, `shot`, `picture` or `device`; `data:` is the object as it is now, as the other routes show it "
-        "(`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at, ingest}` comes at the beginning and every "
-        "5 s; `ingest` is `disconnected` while nothing that devices say can arrive."
+        "`read`, `passage`, `shot`, `picture` or `device`; `data:` is the object as it is now, as the other routes "
+        "show it (`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at, ingest}` comes at the beginning "
+        "and every 5 s; `ingest` is `disconnected` while nothing that devices say can arrive."
     ),
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }

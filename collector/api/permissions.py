@@ -31,6 +31,8 @@ ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "GET /api/alerts/{alert_id}": _DETECTIONS,
     "POST /api/alerts/{alert_id}/acknowledge": _ACKNOWLEDGE,
     "GET /api/reads": _DETECTIONS,
+    "GET /api/passages": _DETECTIONS,
+    "GET /api/passages/{passage_id}": _DETECTIONS,
     "GET /api/shots": _ANY_ROLE,
     "GET /api/devices": _ANY_ROLE,
     "GET /api/pictures/{sha256}": _DETECTIONS,
@@ -40,6 +42,7 @@ ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
 STREAMED: Final[Mapping[FeedKind, frozenset[Role]]] = {
     FeedKind.ALERT: _DETECTIONS,
     FeedKind.READ: _DETECTIONS,
+    FeedKind.PASSAGE: _DETECTIONS,
     FeedKind.PICTURE: _DETECTIONS,
     FeedKind.SHOT: _ANY_ROLE,
     FeedKind.DEVICE: _ANY_ROLE,

@@ -1,5 +1,8 @@
 """Domain values in the API's words. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from collector import domain
 from collector.api import schema
 from collector.api.times import milliseconds, rfc3339
@@ -61,6 +64,27 @@ def read(value: domain.Read) -> schema.Read:
         crop_here=value.crop_here,
         frame=value.frame_sha256.hex(),
         frame_here=value.frame_here,
+        overview=None if value.overview is None else _overview(value.overview),
+        travel=value.travel,
+        marks=list(value.marks),
+        vehicle=None if value.vehicle is None else _vehicle(value.vehicle),
+        site=value.site,
+        passage=value.passage_id,
+    )
+
+
+def passage(value: domain.Passage) -> schema.Passage:
+    """A passage with its reads."""
+    return schema.Passage(
+        id=value.id,
+        site=value.site,
+        agency=value.agency,
+        text=value.text,
+        confidence=value.confidence,
+        first_at=rfc3339(value.first_at_ns),
+        last_at=rfc3339(value.last_at_ns),
+        cameras=len({(one.device, one.camera) for one in value.reads}),
+        reads=[read(one) for one in value.reads],
     )
 
 
@@ -87,10 +111,12 @@ def device(value: domain.Device) -> schema.Device:
     return schema.Device(
         id=value.id,
         agency=value.agency,
+        site=value.site,
         status=value.status.value,
         link=value.link.value,
         last_heard_at=None if value.last_heard_at_ns is None else rfc3339(value.last_heard_at_ns),
         health=None if value.health is None else dict(value.health),
+        sources=[] if value.health is None else _sources(value.health),
     )
 
 
@@ -99,8 +125,34 @@ def picture(value: domain.PictureArrival) -> schema.Picture:
     return schema.Picture(sha256=value.sha256.hex(), part=_PARTS[value.part], read=value.read_id)
 
 
+def _overview(value: domain.Overview) -> schema.Overview:
+    return schema.Overview(
+        camera=value.camera, sha256=value.sha256.hex(), offset_ms=milliseconds(value.offset_ns), here=value.here
+    )
+
+
+def _vehicle(value: domain.Vehicle) -> schema.Vehicle:
+    return schema.Vehicle(body=value.body, colour=value.colour, make=value.make)
+
+
+def _sources(health: Mapping[str, Any]) -> list[schema.Source]:
+    skipped = dict(health.get("skipped", ()))
+    return [
+        schema.Source(
+            id=one["id"],
+            kind=one["kind"],
+            state=one["state"],
+            reason=one["reason"],
+            rate_hz=one["rate_mhz"] / 1_000,
+            skipped=skipped.get(one["id"], 0),
+        )
+        for one in health.get("sources", ())
+    ]
+
+
 _PARTS: dict[Part, schema.PartName] = {
     Part.CROP: "crop",
     Part.FRAME: "frame",
     Part.CLIP: "clip",
+    Part.OVERVIEW: "overview",
 }

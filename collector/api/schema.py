@@ -13,7 +13,7 @@ Time = Annotated[
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256, lower-case hex")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
-PartName = Literal["crop", "frame", "clip"]
+PartName = Literal["crop", "frame", "clip", "overview"]
 
 
 class _Model(BaseModel):
@@ -44,6 +44,23 @@ class Me(_Model):
 
     user: str
     role: str
+
+
+class Overview(_Model):
+    """The paired camera's frame of the same moment."""
+
+    camera: Annotated[str, Field(description="the camera of the same device that took it")]
+    sha256: Sha256
+    offset_ms: Annotated[float, Field(description="when it was captured, less when the read was")]
+    here: Annotated[bool, Field(description="whether /api/pictures has it")]
+
+
+class Vehicle(_Model):
+    """What is known of a vehicle beside its plate."""
+
+    body: str | None
+    colour: str | None
+    make: str | None
 
 
 class Read(_Model):
@@ -78,6 +95,43 @@ class Read(_Model):
     crop_here: Annotated[bool, Field(description="whether /api/pictures has it")]
     frame: Annotated[Sha256 | None, Field(description="the frame that the plate was read from")]
     frame_here: bool
+    overview: Overview | None
+    travel: Annotated[
+        str | None, Field(description="`approaching`, `receding`, `left`, `right` or `standing`; null if not told")
+    ]
+    marks: Annotated[
+        list[str],
+        Field(
+            description="what made it hard to read: `infrared`, `two-line`, `stacked`, `small`, `blurred`, `glare`, "
+            "`cut-off`; there may come more"
+        ),
+    ]
+    vehicle: Vehicle | None
+    site: Annotated[str, Field(description="where the device stood when the read came")]
+    passage: Annotated[
+        int | None,
+        Field(
+            description="the passage that it is part of; null while it is its vehicle's only read. On the stream "
+            "`passage` tells of a change, not another `read`"
+        ),
+    ]
+
+
+class Passage(_Model):
+    """One vehicle, as several reads of one site saw it within seconds."""
+
+    id: int
+    site: str
+    agency: str
+    text: Annotated[str, Field(description="what the surest of its reads says")]
+    confidence: Annotated[Probability, Field(description="of that read")]
+    first_at: Annotated[Time, Field(description="when the first of them could read the plate")]
+    last_at: Annotated[Time, Field(description="when the last of them was captured")]
+    cameras: Annotated[int, Field(description="how many cameras saw it")]
+    reads: Annotated[
+        list[Read],
+        Field(description="in order of time; empty when they turned out to be of different vehicles"),
+    ]
 
 
 class Entry(_Model):
@@ -129,15 +183,28 @@ class Shot(_Model):
     latency_ms: Annotated[float, Field(description="captured to received")]
 
 
+class Source(_Model):
+    """A camera or microphone, as its device's last health report has it."""
+
+    id: str
+    kind: str
+    state: Annotated[str, Field(description="`ok`, `doubtful`, `connecting`, `failed` or `ended`")]
+    reason: Annotated[str, Field(description="why it is not ok")]
+    rate_hz: Annotated[float, Field(description="frames or blocks a second")]
+    skipped: Annotated[int, Field(description="frames passed over since the start for want of computing time")]
+
+
 class Device(_Model):
     """An edge agent, as it was last heard of."""
 
     id: str
     agency: str
+    site: Annotated[str, Field(description="where it stands; its own id where nobody has named a site")]
     status: Literal["enrolled", "revoked"]
     link: Literal["online", "offline", "never heard"]
     last_heard_at: Time | None
     health: Annotated[dict[str, object] | None, Field(description="its last health report")]
+    sources: Annotated[list[Source], Field(description="its cameras and microphones, from that report")]
 
 
 class Picture(_Model):
@@ -168,6 +235,12 @@ class Reads(_Model):
     """One page, newest first."""
 
     reads: list[Read]
+
+
+class Passages(_Model):
+    """One page, newest first."""
+
+    passages: list[Passage]
 
 
 class Shots(_Model):

@@ -25,6 +25,9 @@ def add(
     device: Id,
     agency: Annotated[str, typer.Option(help="whose it is: 1 to 40 of a-z, 0-9 and '-'")],
     public_key: Annotated[Path, typer.Option(help="its P-256 public key or certificate, PEM")],
+    site: Annotated[
+        str | None, typer.Option(help="where it stands, named as for the others there; else a site of its own name")
+    ] = None,
     config: Config = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -33,10 +36,28 @@ def add(
 
     async def work(opened: Store) -> None:
         key = devices.load_public_key(public_key)
-        await devices.add_device(opened, device, agency, key, who=who(), at_ns=time.time_ns())
+        await devices.add_device(opened, device, agency, key, who=who(), at_ns=time.time_ns(), site=site)
 
     with_store(config, store, work)
-    typer.echo(json.dumps({"device": device, "agency": agency}) if as_json else f"enrolled {device} of {agency}")
+    shown = {"device": device, "agency": agency, "site": site or device}
+    typer.echo(json.dumps(shown) if as_json else f"enrolled {device} of {agency} at {shown['site']}")
+
+
+@app.command("site", epilog="Example: collector device site trailer-7 5th-and-main")
+def move(
+    device: Id,
+    site: Annotated[str, typer.Argument(help="where it stands now: 1 to 40 of a-z, 0-9 and '-'", metavar="SITE")],
+    config: Config = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where a device stands: reads of one vehicle by the cameras of one site make one passage."""
+
+    async def work(opened: Store) -> None:
+        await devices.move_device(opened, device, site, who=who(), at_ns=time.time_ns())
+
+    with_store(config, store, work)
+    typer.echo(json.dumps({"device": device, "site": site}) if as_json else f"{device} is at {site}")
 
 
 @app.command(epilog="Example: collector device remove trailer-7")
@@ -59,5 +80,11 @@ def show(config: Config = None, store: StoreUrl = None, as_json: AsJson = False)
             return await queries.devices(tx)
 
     for one in with_store(config, store, work, to_read=True):
-        shown = {"device": one.id, "agency": one.agency, "status": str(one.status), "link": str(one.link)}
-        typer.echo(json.dumps(shown) if as_json else f"{one.id}  {one.agency}  {one.status}  {one.link}")
+        shown = {
+            "device": one.id,
+            "agency": one.agency,
+            "site": one.site,
+            "status": str(one.status),
+            "link": str(one.link),
+        }
+        typer.echo(json.dumps(shown) if as_json else "  ".join(shown.values()))

@@ -1,4 +1,4 @@
-"""``collector tail``: reads, shots and alerts as they arrive, each with how long it took."""
+"""``collector tail``: reads, passages, shots and alerts as they arrive, each with how long it took."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from collector.errors import AuthenticationError, ConfigurationError, Permission
 from edge_wire.yaml_config import ConfigError, find, load
 
 _DEFAULT_URL = "http://127.0.0.1:8443"
-_SHOWN = ("alert", "read", "shot")
+_SHOWN = ("alert", "read", "passage", "shot")
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 _EXAMPLES = """
@@ -42,7 +42,7 @@ def tail(
     ] = False,
     config: Config = None,
 ) -> None:
-    """Print reads, shots and alerts as they arrive, with their latency, until Ctrl-C."""
+    """Print reads, passages, shots and alerts as they arrive, with their latency, until Ctrl-C."""
     try:
         stream = Stream(
             url or _configured(config), _token(token_file), ca=ca, told=lambda sentence: typer.echo(sentence, err=True)
@@ -70,9 +70,12 @@ def say(kind: str, shown: Mapping[str, Any]) -> str:
     """One line for people: when it was captured, what, where, and how long it took.
 
     Args:
-        kind: ``alert``, ``read`` or ``shot``.
+        kind: ``alert``, ``read``, ``passage`` or ``shot``.
         shown: the object as the API has it.
     """
+    if kind == "passage":
+        at, parts = _passage(shown)
+        return _line(at, parts)
     took = f"{shown['latency_ms']:.0f} ms"
     if kind == "alert":
         read, entry = shown["read"], shown["entry"]
@@ -91,6 +94,18 @@ def say(kind: str, shown: Mapping[str, Any]) -> str:
         what = f"shot  {shown['probability']:.2f}, peak {shown['peak_dbfs']:.0f} dBFS"
         parts = [what, f"{shown['device']}/{shown['microphone']}", took]
         at = shown["captured_at"]
+    return _line(at, parts)
+
+
+def _passage(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
+    what = f"passage {shown['id']} {shown['text']} {shown['confidence']:.2f}"
+    if not shown["reads"]:
+        return shown["first_at"], [what, f"site {shown['site']}", "was of different vehicles"]
+    cameras = sorted({f"{read['device']}/{read['camera']}" for read in shown["reads"]})
+    return shown["first_at"], [what, f"site {shown['site']}", " ".join(cameras)]
+
+
+def _line(at: str, parts: list[str]) -> str:
     # Hotlists and devices are not to move a technician's cursor about.
     return "".join(c if c.isprintable() else "?" for c in f"{at}  {'  '.join(parts)}")
 

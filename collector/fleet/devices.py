@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -47,7 +48,14 @@ def load_public_key(path: Path) -> ec.EllipticCurvePublicKey:
 
 
 async def add_device(
-    store: Store, device: str, agency: str, key: ec.EllipticCurvePublicKey, *, who: str, at_ns: int
+    store: Store,
+    device: str,
+    agency: str,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    who: str,
+    at_ns: int,
+    site: str | None = None,
 ) -> None:
     """Enrol a device.
 
@@ -58,16 +66,14 @@ async def add_device(
         key: vouches for its epochs.
         who: who does it, for the audit log.
         at_ns: UTC.
+        site: where it stands, with others of its agency; None for alone, at a site of its own name.
 
     Raises:
         ConfigurationError: a name that cannot stand in a topic, an id that is or was in use, another device's key.
         StoreError: nothing was changed.
     """
-    try:
-        check_name(device, "device")
-        check_name(agency, "--agency")
-    except TopicError as error:
-        raise ConfigurationError(str(error)) from error
+    site = device if site is None else site
+    _check_names({"device": device, "--agency": agency, "--site": site})
     kid = cose.key_id(key)
     async with store.write() as tx:
         status = await devices.status_of(tx, device)
@@ -80,9 +86,30 @@ async def add_device(
             raise ConfigurationError(
                 f"--public-key: is that of device {owner}; each device makes its own, or nobody can tell them apart"
             )
-        await devices.add(tx, device=device, agency=agency, kid=kid, spki=cose.spki(key), at_ns=at_ns)
-        detail = {"agency": agency, "kid": kid.hex()}
+        await devices.add(tx, device=device, agency=agency, site=site, kid=kid, spki=cose.spki(key), at_ns=at_ns)
+        detail = {"agency": agency, "site": site, "kid": kid.hex()}
         await audit.record(tx, who=who, action="device.add", subject=device, detail=detail, at_ns=at_ns)
+        await feed.append(tx, FeedKind.DEVICE, device)
+
+
+async def move_device(store: Store, device: str, site: str, *, who: str, at_ns: int) -> None:
+    """Say that a device stands at another site; what it sent before stays where it was. Again changes nothing.
+
+    Raises:
+        ConfigurationError: no name of a site.
+        NotFoundError: there is no such device.
+        StoreError: nothing was changed.
+    """
+    _check_names({"site": site})
+    async with store.write() as tx:
+        before = await devices.site_of(tx, device)
+        if before is None:
+            raise _no_such_device(device)
+        if before == site:
+            return
+        await devices.move(tx, device, site)
+        detail = {"from": before, "to": site}
+        await audit.record(tx, who=who, action="device.site", subject=device, detail=detail, at_ns=at_ns)
         await feed.append(tx, FeedKind.DEVICE, device)
 
 
@@ -96,9 +123,21 @@ async def remove_device(store: Store, device: str, *, who: str, at_ns: int) -> N
     async with store.write() as tx:
         status = await devices.status_of(tx, device)
         if status is None:
-            raise NotFoundError(f"device {device}: there is no such device; `collector device list` names them")
+            raise _no_such_device(device)
         if status is DeviceStatus.REVOKED:
             return
         await devices.revoke(tx, device)
         await audit.record(tx, who=who, action="device.remove", subject=device, detail={}, at_ns=at_ns)
         await feed.append(tx, FeedKind.DEVICE, device)
+
+
+def _check_names(names: Mapping[str, str]) -> None:
+    try:
+        for what, name in names.items():
+            check_name(name, what)
+    except TopicError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _no_such_device(device: str) -> NotFoundError:
+    return NotFoundError(f"device {device}: there is no such device; `collector device list` names them")

@@ -83,8 +83,6 @@ async def import_hotlist(
         version = await hotlists.publish(
             tx,
             draft,
-            additions=len(begun),
-            endings=len(ended),
             at_ns=at_ns,
             by=who,
             source=source,

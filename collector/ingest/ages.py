@@ -16,6 +16,8 @@ from edge_wire.clock import UNSYNCHRONISED_ERROR_NS
 
 # Quartz is good to 100 ppm: an earlier, closer pair loses its advantage at that rate.
 _DRIFT = 1e-4
+# The boot clocks tell a capture time only as well as a message's way here was short: a claim as near as this stands.
+_CLAIM_STANDS_NS = 2_000_000_000
 _UNKNOWN = Age(False, "Age unknown: the device's clock cannot be trusted and nothing live has come from that boot.")
 
 
@@ -59,3 +61,17 @@ def judge_age(
     if clock_error_ns >= min(UNSYNCHRONISED_ERROR_NS, historical_after_ns):
         return _UNKNOWN
     return Age(received_at_ns - captured_at_ns > historical_after_ns)
+
+
+def capture_time_ns(age_ns: int | None, *, captured_at_ns: int, clock_error_ns: int, received_at_ns: int) -> int:
+    """Return when something was captured on our clock, so that reads of two devices can be compared.
+
+    The device's claim, unless the boot clocks say that it is further off than the device admits. Arguments as for
+    ``judge_age``.
+    """
+    if age_ns is None:
+        return captured_at_ns
+    by_boot_clocks_ns = received_at_ns - age_ns
+    stands = abs(by_boot_clocks_ns - captured_at_ns) <= max(0, clock_error_ns) + _CLAIM_STANDS_NS
+    # A device that does not know the time admits any error; then the boot clocks know better.
+    return captured_at_ns if stands and clock_error_ns < UNSYNCHRONISED_ERROR_NS else by_boot_clocks_ns

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from collector.domain import Age, DeviceStatus, Identity
-from collector.ingest.ages import BootClocks, judge_age
+from collector.ingest.ages import BootClocks, capture_time_ns, judge_age
 from collector.ingest.links import Birth, EpochBoots, LinkIntake
 from collector.ingest.media import MediaIntake
 from collector.ingest.picture_folder import PictureFolderError
@@ -238,15 +238,24 @@ class Intake:
                 one.message.header,
                 one.received.received_at_ns,
             )
-            agency = standings[identity.device].agency
+            standing = standings[identity.device]
             if isinstance(body, Open):
                 await self._open(batch, identity, body, at_ns)
             elif isinstance(body, PlateRead):
                 plate_reads.append(
-                    ReadMessage(identity.device, agency, message_id, header, body, at_ns, one.received.received_boot_ns)
+                    ReadMessage(
+                        identity.device,
+                        standing.agency,
+                        standing.site,
+                        message_id,
+                        header,
+                        body,
+                        at_ns,
+                        one.received.received_boot_ns,
+                    )
                 )
             elif isinstance(body, ShotArrival):
-                shots.append((identity, agency, message_id, header, body, at_ns))
+                shots.append((identity, standing.agency, message_id, header, body, at_ns))
             elif isinstance(body, LossRecord):
                 losses.append((identity.device, message_id, body))
             elif isinstance(body, Media):
@@ -272,7 +281,7 @@ class Intake:
         boots = await self._boots.of(tx, {(device, epoch) for device, epoch, _ in by_track})
         ordered = {track: sorted(some, key=lambda one: one.body.revision) for track, some in by_track.items()}
         new = [some[-1] for track, some in ordered.items() if track not in here]
-        new_ids = await reads.insert_reads(tx, new, raiser.generation)
+        new_ids = await reads.insert_reads(tx, new, [self._passed_at_ns(boots, one) for one in new], raiser.generation)
         ids = {one.track: read_id for one, read_id in zip(new, new_ids, strict=True)}
         ids.update((track, row.id) for track, row in here.items())
         newer = [
@@ -301,7 +310,7 @@ class Intake:
             await reads.await_match(tx, {one.read_id: one.age for one in passed})
         batch.feed += [(FeedKind.READ, ids[track]) for track in ordered]
         batch.feed += [(FeedKind.ALERT, one) for one in (*(alert for _, alert in alerted.raised), *alerted.revised)]
-        revised = {row.id: {row.crop_sha256, row.frame_sha256} for row in here.values()}
+        revised = {row.id: row.files for row in here.values()}
         raised = {read_id for read_id, _ in alerted.raised}
         for missing in await media.missing_of_reads(tx, raised | {read_id for read_id, _ in newer}):
             # What the read named before was asked for then.
@@ -310,13 +319,25 @@ class Intake:
             if wanted:
                 batch.settled.asked.append(replace(missing, wanted=wanted))
 
-    def _age(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> Age:
+    def _age_ns(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> int | None:
         boot_id = boots.get((one.device, one.header.epoch))
         # Received at a wall-clock time; the pair with our boot clock was taken at the same instant.
+        if boot_id is None:
+            return None
+        return self._clocks.age_ns(one.device, boot_id, one.header.captured_boot_ns, one.received_boot_ns)
+
+    def _passed_at_ns(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> int:
+        captured_at_ns = capture_time_ns(
+            self._age_ns(boots, one),
+            captured_at_ns=one.header.captured_at_ns,
+            clock_error_ns=one.header.clock_error_ns,
+            received_at_ns=one.received_at_ns,
+        )
+        return captured_at_ns + one.body.first_readable_ns
+
+    def _age(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> Age:
         return judge_age(
-            None
-            if boot_id is None
-            else self._clocks.age_ns(one.device, boot_id, one.header.captured_boot_ns, one.received_boot_ns),
+            self._age_ns(boots, one),
             captured_at_ns=one.header.captured_at_ns,
             clock_error_ns=one.header.clock_error_ns,
             received_at_ns=one.received_at_ns,

@@ -22,11 +22,25 @@ async def owner_of(tx: AsyncConnection, kid: bytes) -> str | None:
     return (await tx.execute(select(table.c.device).where(table.c.kid == kid))).scalars().first()
 
 
-async def add(tx: AsyncConnection, *, device: str, agency: str, kid: bytes, spki: bytes, at_ns: int) -> None:
+async def add(tx: AsyncConnection, *, device: str, agency: str, site: str, kid: bytes, spki: bytes, at_ns: int) -> None:
     """Enrol a device with its first key."""
     status = str(DeviceStatus.ENROLLED)
-    await tx.execute(insert(tables.device).values(id=device, agency=agency, status=status, added_at_ns=at_ns))
+    await tx.execute(
+        insert(tables.device).values(id=device, agency=agency, site=site, status=status, added_at_ns=at_ns)
+    )
     await tx.execute(insert(tables.device_key).values(device=device, kid=kid, spki=spki, added_at_ns=at_ns))
+
+
+async def site_of(tx: AsyncConnection, device: str) -> str | None:
+    """Return where a device stands, None for one that never existed."""
+    table = tables.device
+    return (await tx.execute(select(table.c.site).where(table.c.id == device))).scalar_one_or_none()
+
+
+async def move(tx: AsyncConnection, device: str, site: str) -> None:
+    """From now on what comes from this device is of another site."""
+    table = tables.device
+    await tx.execute(update(table).where(table.c.id == device).values(site=site))
 
 
 async def revoke(tx: AsyncConnection, device: str) -> None:

@@ -23,6 +23,7 @@ class FeedKind(StrEnum):
 
     ALERT = "alert"
     READ = "read"
+    PASSAGE = "passage"
     SHOT = "shot"
     PICTURE = "picture"
     DEVICE = "device"

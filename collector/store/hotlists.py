@@ -8,6 +8,7 @@ can see. Imports of different lists do not disturb each other: the version is ta
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -53,11 +54,13 @@ class Draft:
         base: the version that it replaces; 0 for a new list.
         mark: the number that its rows carry: above ``base``, so not in force, and not above the version that it
             becomes, so in force from then on.
+        token: tells it from another import of the same list.
     """
 
     name: str
     base: int
     mark: int
+    token: bytes
 
 
 async def generation(tx: AsyncConnection) -> int:
@@ -119,8 +122,12 @@ async def entries(tx: AsyncConnection, name: str) -> dict[tuple[str, str | None]
 
 
 async def begin_draft(tx: AsyncConnection, name: str) -> Draft:
-    """Begin a new version of a list, and clear away what an interrupted import left of one."""
+    """Begin a new version of a list, and clear away what another import has written of one.
+
+    If that other one is still at work, it finds that its draft is no longer open.
+    """
     table, entry = tables.hotlist, tables.hotlist_entry
+    token = secrets.token_bytes(16)
     base = (await tx.execute(select(table.c.version).where(table.c.name == name))).scalar_one_or_none()
     if base is None:
         base = 0
@@ -128,17 +135,18 @@ async def begin_draft(tx: AsyncConnection, name: str) -> Draft:
         await tx.execute(insert(table).values(name=name, version=base, **nothing))
     await tx.execute(delete(entry).where(entry.c.list == name, entry.c.first_version > base))
     await tx.execute(update(entry).where(entry.c.list == name, entry.c.end_version > base).values(end_version=None))
-    return Draft(name, base, await generation(tx) + 1)
+    await tx.execute(update(table).where(table.c.name == name).values(draft=token))
+    return Draft(name, base, await generation(tx) + 1, token)
 
 
 async def is_open(tx: AsyncConnection, draft: Draft) -> bool:
-    """Whether the draft may still be written: no other import has moved the list on.
+    """Whether the draft may still be written: no other import of the list has begun since.
 
     Asked in every transaction that writes it: rows that came after another's version would be in force at once.
     """
     table = tables.hotlist
-    current = (await tx.execute(select(table.c.version).where(table.c.name == draft.name))).scalar_one()
-    return bool(current == draft.base)
+    current = (await tx.execute(select(table.c.draft).where(table.c.name == draft.name))).scalar_one()
+    return bool(current == draft.token)
 
 
 async def draft_additions(tx: AsyncConnection, draft: Draft, added: Sequence[EntryRow]) -> None:
@@ -175,8 +183,6 @@ async def publish(
     tx: AsyncConnection,
     draft: Draft,
     *,
-    additions: int,
-    endings: int,
     at_ns: int,
     by: str,
     source: str,
@@ -186,25 +192,23 @@ async def publish(
 
     Returns:
         The list's version from now on, which is the highest of all lists; None, with nothing changed, when another
-        import of this list came between: it has moved on, or the rows are not all there.
+        import of this list has begun since.
     """
-    table, entry = tables.hotlist, tables.hotlist_entry
-
-    async def count(*where: ColumnElement[bool]) -> int:
-        query = select(func.count()).select_from(entry).where(entry.c.list == draft.name, *where)
-        return int((await tx.execute(query)).scalar_one())
-
-    if (
-        not await is_open(tx, draft)
-        or await count(entry.c.first_version == draft.mark) != additions
-        or await count(entry.c.end_version == draft.mark) != endings
-    ):
+    table = tables.hotlist
+    if not await is_open(tx, draft):
         return None
     version = await generation(tx) + 1
     await tx.execute(
         update(table)
         .where(table.c.name == draft.name)
-        .values(version=version, imported_at_ns=at_ns, imported_by=by, source=source, source_sha256=source_sha256)
+        .values(
+            version=version,
+            imported_at_ns=at_ns,
+            imported_by=by,
+            source=source,
+            source_sha256=source_sha256,
+            draft=None,
+        )
     )
     return version
 

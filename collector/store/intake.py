@@ -38,6 +38,7 @@ class DeviceStanding:
     """What the transaction needs to know of a device."""
 
     agency: str
+    site: str
     status: DeviceStatus
 
 
@@ -90,7 +91,7 @@ async def device_standings(tx: AsyncConnection, devices: Iterable[str]) -> dict[
     """Return how those of ``devices`` stand that the fleet knows."""
     device = tables.device
     rows = await tx.execute(select(device).where(device.c.id.in_(sorted(set(devices)))))
-    return {row.id: DeviceStanding(row.agency, DeviceStatus(row.status)) for row in rows}
+    return {row.id: DeviceStanding(row.agency, row.site, DeviceStatus(row.status)) for row in rows}
 
 
 async def signing_keys(

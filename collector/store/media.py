@@ -132,7 +132,7 @@ async def missing_of_reads(tx: AsyncConnection, read_ids: Collection[int]) -> Se
 async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) -> Sequence[Missing]:
     alert, read, file = tables.alert, tables.read, tables.media_file
 
-    def settled(sha256: ColumnElement[bytes]) -> Exists:
+    def settled(sha256: ColumnElement[bytes] | ColumnElement[bytes | None]) -> Exists:
         return exists().where(
             and_(
                 file.c.device == read.c.device,
@@ -148,8 +148,10 @@ async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) 
             read.c.epoch,
             read.c.track,
             read.c.crop_sha256,
+            read.c.overview_sha256,
             read.c.frame_sha256,
             settled(read.c.crop_sha256).label("crop_settled"),
+            settled(read.c.overview_sha256).label("overview_settled"),
             settled(read.c.frame_sha256).label("frame_settled"),
         )
         .join(alert, alert.c.read_id == read.c.id)
@@ -163,6 +165,8 @@ async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) 
         wanted = []
         if not row.crop_settled:
             wanted.append((Part.CROP, row.crop_sha256))
+        if row.overview_sha256 is not None and not row.overview_settled:
+            wanted.append((Part.OVERVIEW, row.overview_sha256))
         if not row.frame_settled:
             wanted.append((Part.FRAME, row.frame_sha256))
         if wanted:

@@ -7,6 +7,7 @@ that sent them: a hash that another device completed does not count as here.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,11 +21,14 @@ from collector.domain import (
     DeviceStatus,
     Entry,
     Link,
+    Overview,
+    Passage,
     PictureArrival,
     Read,
     Rule,
     Shot,
     Support,
+    Vehicle,
     text_confidence,
 )
 from collector.match.plates import normalise
@@ -71,6 +75,48 @@ async def reads_by_id(tx: AsyncConnection, ids: Iterable[int]) -> dict[int, Read
     return {row.id: _read(row._mapping) for row in rows}
 
 
+async def passages(
+    tx: AsyncConnection, *, plate: str | None = None, limit: int = 50, before: int | None = None
+) -> list[Passage]:
+    """Return passages, newest first: of which a read reads ``plate`` (spelled anyhow), with ids below ``before``."""
+    table, read = tables.passage, tables.read
+    query = select(table).where(table.c.reads > 0).order_by(table.c.id.desc()).limit(min(limit, MAX_PAGE))
+    if plate is not None:
+        query = query.where(table.c.id.in_(select(read.c.passage_id).where(read.c.text == normalise(plate))))
+    if before is not None:
+        query = query.where(table.c.id < before)
+    return await _passages(tx, query)
+
+
+async def passages_by_id(tx: AsyncConnection, ids: Iterable[int]) -> dict[int, Passage]:
+    """Return those of the passages ``ids`` that exist, also those that their reads have left."""
+    query = select(tables.passage).where(tables.passage.c.id.in_(list(ids)))
+    return {one.id: one for one in await _passages(tx, query)}
+
+
+async def _passages(tx: AsyncConnection, query: Select[Any]) -> list[Passage]:
+    rows = (await tx.execute(query)).all()
+    members: defaultdict[int, list[Read]] = defaultdict(list)
+    read = tables.read
+    if rows:
+        within = _reads().where(read.c.passage_id.in_([row.id for row in rows]))
+        for row in await tx.execute(within.order_by(read.c.passed_at_ns, read.c.id)):
+            members[row.passage_id].append(_read(row._mapping))
+    return [
+        Passage(
+            id=row.id,
+            site=row.site,
+            agency=row.agency,
+            first_at_ns=row.first_at_ns,
+            last_at_ns=row.last_at_ns,
+            text=row.text,
+            confidence=row.confidence,
+            reads=tuple(members[row.id]),
+        )
+        for row in rows
+    ]
+
+
 async def shots(tx: AsyncConnection, *, limit: int = 50, before: int | None = None) -> list[Shot]:
     """Return shots, newest first, with ids below ``before``."""
     query = select(tables.shot).order_by(tables.shot.c.id.desc()).limit(min(limit, MAX_PAGE))
@@ -99,6 +145,7 @@ async def devices(tx: AsyncConnection, ids: Sequence[str] | None = None) -> list
         Device(
             id=row.id,
             agency=row.agency,
+            site=row.site,
             status=DeviceStatus(row.status),
             link=Link.NEVER_HEARD if row.online is None else Link.ONLINE if row.online else Link.OFFLINE,
             last_heard_at_ns=row.heard_at_ns,
@@ -139,9 +186,18 @@ def _here(column: Any, name: str) -> Any:
     return exists().where(file.c.sha256 == column, file.c.device == read.c.device, file.c.complete).label(name)
 
 
+def _files_here(prefix: str) -> list[Any]:
+    read = tables.read
+    return [
+        _here(read.c.crop_sha256, f"{prefix}crop_here"),
+        _here(read.c.frame_sha256, f"{prefix}frame_here"),
+        _here(read.c.overview_sha256, f"{prefix}overview_here"),
+    ]
+
+
 def _reads() -> Select[Any]:
     read = tables.read
-    return select(read, _here(read.c.crop_sha256, "crop_here"), _here(read.c.frame_sha256, "frame_here"))
+    return select(read, *_files_here(""))
 
 
 def _alerts() -> Select[Any]:
@@ -151,8 +207,7 @@ def _alerts() -> Select[Any]:
             alert,
             *(column.label(f"entry_{column.name}") for column in entry.c if column.name != "id"),
             *(column.label(f"read_{column.name}") for column in read.c if column.name != "id"),
-            _here(read.c.crop_sha256, "read_crop_here"),
-            _here(read.c.frame_sha256, "read_frame_here"),
+            *_files_here("read_"),
         )
         .join(read, read.c.id == alert.c.read_id)
         .join(entry, entry.c.id == alert.c.entry_id)
@@ -189,7 +244,26 @@ def _read(row: Mapping[str, Any]) -> Read:
         crop_here=bool(row["crop_here"]),
         frame_sha256=row["frame_sha256"],
         frame_here=bool(row["frame_here"]),
+        site=row["site"],
+        passed_at_ns=row["passed_at_ns"],
+        travel=row["travel"],
+        marks=tuple(row["marks"]),
+        overview=_overview(row),
+        vehicle=_vehicle(row),
+        passage_id=row["passage_id"],
     )
+
+
+def _overview(row: Mapping[str, Any]) -> Overview | None:
+    if row["overview_sha256"] is None:
+        return None
+    here = bool(row["overview_here"])
+    return Overview(row["overview_camera"], row["overview_sha256"], row["overview_offset_ns"], here)
+
+
+def _vehicle(row: Mapping[str, Any]) -> Vehicle | None:
+    said = Vehicle(row["vehicle_body"], row["vehicle_colour"], row["vehicle_make"])
+    return None if said == Vehicle(None, None, None) else said
 
 
 def _shot(row: Row[Any]) -> Shot:

@@ -32,6 +32,7 @@ class ReadRow:
         clock_error_ns: bound of the claimed time.
         crop_sha256: of the crop.
         frame_sha256: of the frame.
+        overview_sha256: of the overview, if it names one.
     """
 
     id: int
@@ -45,6 +46,12 @@ class ReadRow:
     clock_error_ns: int
     crop_sha256: bytes
     frame_sha256: bytes
+    overview_sha256: bytes | None
+
+    @property
+    def files(self) -> set[bytes]:
+        """The hashes of the files that it names."""
+        return {self.crop_sha256, self.frame_sha256} | ({self.overview_sha256} if self.overview_sha256 else set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class ReadMessage:
     Attributes:
         device: who signed it.
         agency: whose device it is now.
+        site: where it stands now.
         message_id: the row of its bytes.
         header: the message's header.
         body: the message's body.
@@ -63,6 +71,7 @@ class ReadMessage:
 
     device: str
     agency: str
+    site: str
     message_id: int
     header: Header
     body: PlateRead
@@ -99,8 +108,10 @@ async def rows_by_id(tx: AsyncConnection, ids: Sequence[int]) -> list[ReadRow]:
     return [_row(row) for row in await tx.execute(select(read).where(read.c.id.in_(ids)).order_by(read.c.id))]
 
 
-async def insert_reads(tx: AsyncConnection, latest: Sequence[ReadMessage], matched_version: int) -> list[int]:
-    """Insert one read for each message, the latest of its track; return their ids in order."""
+async def insert_reads(
+    tx: AsyncConnection, latest: Sequence[ReadMessage], passed_at_ns: Sequence[int], matched_version: int
+) -> list[int]:
+    """Insert one read for each message, the latest of its track, with when it passed; return their ids in order."""
     if not latest:
         return []
     values = [
@@ -109,10 +120,12 @@ async def insert_reads(tx: AsyncConnection, latest: Sequence[ReadMessage], match
             "epoch": one.header.epoch,
             "track": one.body.track,
             "agency": one.agency,
+            "site": one.site,
+            "passed_at_ns": passed,
             "received_at_ns": one.received_at_ns,
             **_latest(one, matched_version),
         }
-        for one in latest
+        for one, passed in zip(latest, passed_at_ns, strict=True)
     ]
     read = tables.read
     await tx.execute(insert(read), values)
@@ -211,6 +224,14 @@ def _latest(one: ReadMessage, matched_version: int) -> dict[str, Any]:
         "captured_boot_ns": header.captured_boot_ns,
         "clock_error_ns": header.clock_error_ns,
         "first_readable_ns": body.first_readable_ns,
+        "travel": body.travel,
+        "marks": list(body.marks),
+        "overview_camera": body.overview.camera if body.overview else None,
+        "overview_sha256": body.overview.sha256 if body.overview else None,
+        "overview_offset_ns": body.overview.offset_ns if body.overview else None,
+        "vehicle_body": body.vehicle_body,
+        "vehicle_colour": body.vehicle_colour,
+        "vehicle_make": body.vehicle_make,
         "matched_version": matched_version,
     }
 
@@ -232,4 +253,5 @@ def _row(row: Row[Any]) -> ReadRow:
         clock_error_ns=row.clock_error_ns,
         crop_sha256=row.crop_sha256,
         frame_sha256=row.frame_sha256,
+        overview_sha256=row.overview_sha256,
     )

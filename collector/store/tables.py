@@ -47,6 +47,8 @@ device = Table(
     Column("agency", String(40), nullable=False),
     Column("status", String(16), nullable=False),  # enrolled | revoked
     Column("added_at_ns", BigInteger, nullable=False),
+    # Where it stands, with others of its agency or alone (then its id). The default only lets SQLite add the column.
+    Column("site", String(40), nullable=False, server_default=""),
 )
 
 device_key = Table(
@@ -157,11 +159,58 @@ read = Table(
     Column("received_at_ns", BigInteger, nullable=False),  # of the first revision
     # The hotlist generation that it was matched against.
     Column("matched_version", BigInteger, nullable=False),
+    # What follows came with 0002; the defaults only let SQLite add columns that are never empty.
+    Column("travel", String(64)),
+    Column("marks", JSON, nullable=False, server_default="[]"),
+    Column("overview_camera", String(64)),
+    Column("overview_sha256", LargeBinary(32)),
+    Column("overview_offset_ns", BigInteger),
+    Column("vehicle_body", String(64)),
+    Column("vehicle_colour", String(64)),
+    Column("vehicle_make", String(64)),
+    # Where its device stood, and when the plate was first readable as far as the clocks tell: both as of the first
+    # revision that came, so that neither a moved device nor a revision takes a read out of its passage.
+    Column("site", String(40), nullable=False, server_default=""),
+    Column("passed_at_ns", BigInteger, nullable=False, server_default="0"),
+    # Of several reads of one vehicle. No foreign key: SQLite adds none to a table that is there.
+    Column("passage_id", BigInteger),
     UniqueConstraint("device", "epoch", "track"),
     Index("ix_read_text_captured_at_ns", "text", "captured_at_ns"),
     Index("ix_read_captured_at_ns", "captured_at_ns"),
+    Index("ix_read_site_passed_at_ns", "site", "passed_at_ns"),
     # Ids that people see are never given twice, not even after retention took the highest.
     sqlite_autoincrement=True,
+)
+
+# Costs nothing while a read is in no passage, which it is in when it is stored.
+Index(
+    "ix_read_passage_id",
+    read.c.passage_id,
+    sqlite_where=read.c.passage_id.is_not(None),
+    postgresql_where=read.c.passage_id.is_not(None),
+)
+
+passage = Table(
+    "passage",
+    metadata,
+    # One vehicle, as several reads of one site saw it within seconds. A row stays when its reads have left it.
+    Column("id", _Serial, primary_key=True),
+    Column("site", String(40), nullable=False),
+    Column("agency", String(40), nullable=False),
+    Column("first_at_ns", BigInteger, nullable=False),
+    Column("last_at_ns", BigInteger, nullable=False),
+    # Of its surest read.
+    Column("text", String(24), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("reads", Integer, nullable=False),  # 0: they have left
+    sqlite_autoincrement=True,
+)
+
+passage_cursor = Table(
+    "passage_cursor",
+    metadata,
+    # One row: up to which feed number reads have been looked at.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
 )
 
 match_pending = Table(
@@ -261,6 +310,8 @@ hotlist = Table(
     Column("imported_by", String(64), nullable=False),
     Column("source", String, nullable=False),
     Column("source_sha256", LargeBinary(32), nullable=False),
+    # Names the import that may write and publish now; another one that begins takes its place.
+    Column("draft", LargeBinary(16)),
 )
 
 hotlist_entry = Table(
@@ -306,7 +357,7 @@ feed = Table(
     metadata,
     # One ascending number over everything that consoles show: what Last-Event-ID means.
     Column("number", _Serial, primary_key=True),
-    Column("kind", String(16), nullable=False),  # alert | read | shot | picture | device
+    Column("kind", String(16), nullable=False),  # alert | read | passage | shot | picture | device
     Column("ref", String, nullable=False),  # the row's id; for a picture device/sha256
     sqlite_autoincrement=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from chain import AGENCY, Chain
 from demo_media import rendered, write_hotlist
 from support import eventually
@@ -66,25 +68,74 @@ def test_a_killed_collector_loses_nothing_and_stores_nothing_twice(folder: Path)
     assert dead == (0,)
 
 
-async def put_while_killing(chain: Chain) -> set[Identity]:
-    """Put 300 reads into an outbox, kill the collector after 100 and 200, and wait until all are acknowledged."""
-    clock = SystemClock()
-    files = chain.broker.client(DEVICE)
+def test_two_trailers_of_a_site_see_one_vehicle_also_when_the_collector_dies_in_between(folder: Path) -> None:
+    devices = [DEVICE, "trailer-2"]
+    with Chain(folder, devices) as chain:
+        for device in devices:
+            command = [str(Path(sys.executable).parent / "collector"), "device", "site", device, "5th-and-main"]
+            subprocess.run([*command, "--config", str(chain.collector_config)], check=True, capture_output=True)
+        token, _ = chain.operator("ada")
+        captured_ns = SystemClock().utc_ns() - 5_000_000_000
+        asyncio.run(put_reads(chain, DEVICE, [(1, captured_ns), (2, captured_ns - 60_000_000_000)]))
+        chain.kill_collector()
+        chain.start_collector()
+        asyncio.run(put_reads(chain, "trailer-2", [(1, captured_ns + 3_000_000_000)]))
+        eventually(lambda: bool(ask(chain, token, "/api/passages")["passages"]))
+        [passage] = ask(chain, token, "/api/passages")["passages"]
+        reads = ask(chain, token, "/api/reads")["reads"]
+    assert passage["site"] == "5th-and-main"
+    assert [(read["device"], read["track"]) for read in passage["reads"]] == [(DEVICE, 1), ("trailer-2", 1)]
+    assert {(read["device"], read["track"]): read["passage"] for read in reads} == {
+        (DEVICE, 1): passage["id"],
+        (DEVICE, 2): None,
+        ("trailer-2", 1): passage["id"],
+    }
+
+
+def uplink_of(chain: Chain, device: str, outbox: Outbox, clock: SystemClock) -> Uplink:
+    """The uplink of a device of the chain."""
+    files = chain.broker.client(device)
     settings = UplinkSettings(
         host=chain.broker.host,
         port=chain.broker.port,
         ca_path=chain.broker.authority,
         cert_path=files.certificate,
         key_path=files.key,
-        device=DEVICE,
+        device=device,
         agency=AGENCY,
         collector_key_paths=(chain.folder / "collector" / "collector-key.pub.pem",),
     )
+    return Uplink(settings, outbox, clock)
+
+
+async def put_reads(chain: Chain, device: str, reads: list[tuple[int, int]]) -> None:
+    """Put reads, as (track, capture time), into a device's outbox and wait until all are acknowledged."""
+    clock = SystemClock()
+    key = device_key.load(chain.broker.client(device).key)
+    async with await Outbox.open(OutboxSettings(chain.folder / f"outbox-{device}", device), key, clock) as outbox:
+        uplink = uplink_of(chain, device, outbox, clock)
+        sending = asyncio.create_task(uplink.run())
+        for track, captured_ns in reads:
+            boot_ns = clock.boot_ns() - clock.utc_ns() + captured_ns
+            await outbox.put(a_read(track), CaptureTime(captured_ns, boot_ns, 1_000_000))
+        await until_empty(outbox)
+        uplink.stop()
+        await sending
+
+
+async def until_empty(outbox: Outbox) -> None:
+    async with asyncio.timeout(60):
+        while (await outbox.state()).pending:  # noqa: ASYNC110 - the outbox tells nobody that it is empty
+            await asyncio.sleep(0.05)
+
+
+async def put_while_killing(chain: Chain) -> set[Identity]:
+    """Put 300 reads into an outbox, kill the collector after 100 and 200, and wait until all are acknowledged."""
+    clock = SystemClock()
+    key = device_key.load(chain.broker.client(DEVICE).key)
     put = set()
-    async with await Outbox.open(
-        OutboxSettings(chain.folder / "outbox", DEVICE), device_key.load(files.key), clock
-    ) as outbox:
-        uplink = Uplink(settings, outbox, clock)
+    async with await Outbox.open(OutboxSettings(chain.folder / "outbox", DEVICE), key, clock) as outbox:
+        uplink = uplink_of(chain, DEVICE, outbox, clock)
         sending = asyncio.create_task(uplink.run())
         for track in range(1, 301):
             put.add(await outbox.put(a_read(track), CaptureTime(clock.utc_ns(), clock.boot_ns(), 1_000_000)))
@@ -92,9 +143,7 @@ async def put_while_killing(chain: Chain) -> set[Identity]:
                 await uplink.wait_until_working()
                 await asyncio.to_thread(chain.kill_collector)
                 await asyncio.to_thread(chain.start_collector)
-        async with asyncio.timeout(60):
-            while (await outbox.state()).pending:  # noqa: ASYNC110 - the outbox tells nobody that it is empty
-                await asyncio.sleep(0.05)
+        await until_empty(outbox)
         uplink.stop()
         await sending
     return put
@@ -155,6 +204,30 @@ def test_a_plate_is_on_the_page_within_a_second_and_a_half_of_being_readable(wat
     eventually(lambda: bool(ask(chain, token, "/api/reads")["reads"][0]["frame_here"]))
 
 
+def test_a_hit_of_a_pair_brings_the_overview_of_the_same_moment(watching: tuple[Chain, Path]) -> None:
+    chain, config = watching
+    [lane] = yaml.safe_load(config.read_text(encoding="utf-8"))["cameras"]
+    colour = {"id": "lane-1-colour", "url": lane["url"], "role": "overview", "pair": "lane-1"}
+    token, _ = chain.operator("ada")
+    chain.start_agent(DEVICE, chain.agent_config(DEVICE, cameras=[lane, colour]))
+
+    def overview_here() -> bool:
+        reads = ask(chain, token, "/api/reads")["reads"]
+        return bool(reads and reads[0]["overview"] and reads[0]["overview"]["here"])
+
+    eventually(overview_here, 60)
+    reads = ask(chain, token, "/api/reads")["reads"]
+    assert {read["camera"] for read in reads} == {"lane-1"}, "an overview camera of a pair is not read"
+    overview = reads[0]["overview"]
+    assert overview["camera"] == "lane-1-colour"
+    assert abs(overview["offset_ms"]) <= 1_000
+    request = urllib.request.Request(
+        f"{chain.url}/api/pictures/{overview['sha256']}", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert hashlib.sha256(answer.read()).hexdigest() == overview["sha256"]
+
+
 def first_readable_s(chain: Chain) -> float:
     """When the first revision's first readable frame was captured."""
     from edge_wire import codec, cose
@@ -178,7 +251,8 @@ def test_doctor_measures_the_way_to_the_collector_with_and_without_an_agent(watc
         assert done.returncode == 0
         return checks
 
-    assert list(doctor()) == ["clock", "disk", "models", "camera lane-1", "broker", "ack", "outbox"]
+    checks = ["clock", "disk", "onnxruntime", "models", "provider", "camera lane-1", "broker", "ack", "outbox"]
+    assert list(doctor()) == checks
     agent = chain.start_agent(DEVICE, config)
     status = chain.folder / DEVICE / "uplink.json"
     eventually(lambda: status.exists() and json.loads(status.read_text())["state"] == "working")

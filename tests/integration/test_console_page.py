@@ -402,3 +402,91 @@ def test_keys_are_shown_and_do_nothing_while_they_are(desk: Page, fake: Any) -> 
     expect(desk.locator("#sound")).to_have_attribute("aria-pressed", "true")
     desk.keyboard.press("m")
     expect(desk.locator("#sound")).to_have_attribute("aria-pressed", "false")
+
+
+def test_an_alert_shows_the_overview_with_its_time_and_what_made_the_plate_hard_to_read(desk: Page, fake: Any) -> None:
+    colour = fake_api.plate_picture("colour")
+    sha256 = fake_api.hashlib.sha256(colour).hexdigest()
+    overview = {"camera": "north-colour", "sha256": sha256, "offset_ms": -40.0, "here": False}
+    read = fake.read(
+        "TAF389",
+        regions=[],
+        marks=["infrared", "two-line"],
+        travel="receding",
+        overview=overview,
+        vehicle={"body": "pickup", "colour": "white", "make": None},
+    )
+    alert = fake.publish("alert", fake.alert(read, "TAF389"))
+    shown = detail(desk, alert)
+    expect(shown.locator("[data-fact=marks]")).to_contain_text("infrared, two-line")
+    expect(shown.locator("[data-fact=vehicle]")).to_contain_text("white pickup")
+    expect(shown.locator("[data-fact=place]")).to_contain_text("receding")
+    expect(shown.locator("[data-fact=region]")).to_contain_text("not read in infrared")
+    expect(shown.locator("[data-fact=overview]")).to_contain_text("camera north-colour")
+    expect(shown.locator("[data-fact=overview]")).to_contain_text("40 ms before the picture of the plate")
+    picture = shown.locator(".picture-overview")
+    expect(picture).to_have_attribute("data-state", "waiting")
+    fake.bring_picture(read, colour, "overview")
+    expect(picture).to_have_attribute("data-state", "shown")
+    assert f"/api/pictures/{sha256}" in (picture.locator("img").get_attribute("src") or "")
+    plain = raise_alert(fake, "ABC123")
+    row(desk, plain).locator("button").click()
+    expect(detail(desk, plain).locator(".picture-overview")).to_be_hidden()
+    for fact in ("marks", "vehicle", "overview"):
+        expect(detail(desk, plain).locator(f"[data-fact={fact}]")).to_be_hidden()
+
+
+def test_an_alert_shows_what_other_cameras_saw_of_the_same_vehicle(desk: Page, fake: Any) -> None:
+    read, other = fake.read("KGV5501"), fake.read("KGV5S01", device="trailer-08", camera="south", role="overview")
+    for one in (read, other):
+        fake.publish("read", one)
+    first = fake.publish("alert", fake.alert(read, "KGV5501"))
+    expect(detail(desk, first)).to_be_visible()
+    expect(detail(desk, first).locator(".passage")).to_be_hidden()
+    passage = fake.publish("passage", fake.passage(read, other))
+    fake.publish("alert", first)
+    second = fake.publish("alert", fake.alert(other, "KGV5501"))
+    view = detail(desk, first).locator(".passage")
+    expect(view).to_contain_text(f"Seen by 2 cameras · passage {passage['id']} at 5th-and-main")
+    expect(view).to_contain_text(f"Same vehicle as alert {second['id']}")
+    expect(view.locator(".other-read")).to_have_count(1)
+    expect(view).to_contain_text("KGV5S01")
+    expect(view).to_contain_text("trailer-08 · south (overview)")
+    expect(row(desk, second)).to_contain_text(f"Same vehicle as alert {first['id']}")
+    expect(desk.locator(f'[data-read-id="{read["id"]}"]')).to_contain_text("Seen by 2 cameras")
+    fake.bring_picture(other, fake_api.plate_picture("KGV5S01"))
+    expect(view.locator(".other-read .picture").first).to_have_attribute("data-state", "shown")
+    # They turned out to be two vehicles.
+    read["passage"] = other["passage"] = None
+    fake.publish("passage", {**passage, "reads": [], "cameras": 0})
+    fake.publish("alert", first)
+    expect(view).to_be_hidden()
+    expect(desk.locator(f'[data-read-id="{read["id"]}"]')).not_to_contain_text("Seen by")
+
+
+def test_a_passage_that_was_not_heard_of_is_asked_for(page: Page, address: str, fake: Any) -> None:
+    read, other = fake.read("KGV5501"), fake.read("KGV5501", camera="south")
+    passage = fake.keep("passage", fake.passage(read, other))
+    for _ in range(50):
+        fake.keep("passage", fake.passage(fake.read("TAF389")))
+    alert = fake.keep("alert", fake.alert(read, "KGV5501"))
+    page.goto(f"{address}/#login=one-time")
+    row(page, alert).locator("button").click()
+    expect(detail(page, alert).locator(".passage")).to_contain_text("Seen by 2 cameras")
+    assert any(request.startswith(f"GET /api/passages/{passage['id']}") for request in fake.requests)
+
+
+def test_devices_say_what_cannot_be_relied_on(desk: Page, fake: Any) -> None:
+    ok = {"id": "north", "kind": "camera", "state": "ok", "reason": "", "rate_hz": 25.0, "skipped": 0}
+    fake.publish("device", fake.device("trailer-01", ok))
+    fake.publish("device", fake.device("trailer-02", ok, site="5th-and-main"))
+    black = {**ok, "state": "doubtful", "reason": "black for 60 s", "skipped": 12}
+    fake.publish("device", fake.device("trailer-03", black))
+    lines = desk.locator("#device-list > li")
+    expect(lines).to_have_count(3)
+    expect(lines.first).to_contain_text("trailer-03")
+    expect(lines.first).to_contain_text("north doubtful: black for 60 s · north skipped 12 frames")
+    expect(desk.locator('[data-device-id="trailer-02"]')).to_contain_text("site 5th-and-main")
+    fake.publish("device", fake.device("trailer-03", ok, link="offline"))
+    expect(lines.first).to_contain_text("offline")
+    expect(lines.first).not_to_contain_text("doubtful")

@@ -82,6 +82,14 @@ export class AlertBook {
     return { unknown, doubtful };
   }
 
+  /** The ids of the other alerts whose reads are of the same passage, newest first. */
+  ofSameVehicle(alert: Alert): number[] {
+    const { passage } = alert.read;
+    if (passage === null) return [];
+    const same = [...this.#alerts.values()].filter((one) => one.read.passage === passage && one.id !== alert.id);
+    return same.map((one) => one.id).sort((a, b) => b - a);
+  }
+
   /**
    * Unacknowledged alerts first, then acknowledged ones, each newest first.
    *

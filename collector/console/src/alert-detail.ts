@@ -5,15 +5,33 @@
  */
 import { describeColumn, summarize } from "./alignment.ts";
 import { element, setShown, setText } from "./dom.ts";
+import { PassageView } from "./passage-view.ts";
 import { Picture } from "./picture.ts";
 import { PlatePair } from "./plate-pair.ts";
-import type { Alert } from "./records.ts";
+import type { Alert, Passage } from "./records.ts";
 import { latency, localStamp, localTime, percent, utcStamp } from "./times.ts";
-import { cautions, compareRegions, historyText, listText, placeText, reasonText, ruleText, severityText } from "./wording.ts";
+import {
+  cautions,
+  compareRegions,
+  historyText,
+  listText,
+  marksText,
+  offsetText,
+  placeText,
+  reasonText,
+  ruleText,
+  severityText,
+  vehicleText,
+} from "./wording.ts";
 
 export interface DetailState {
   readonly cropHere: boolean;
-  readonly frameHere: boolean;
+  /** Whether the collector has a picture of which the alert says that it has not. */
+  readonly isHere: (sha256: string | null, said: boolean) => boolean;
+  /** What else was seen of the vehicle; undefined while nothing is known of it. */
+  readonly passage: Passage | undefined;
+  /** The numbers of other alerts for this vehicle. */
+  readonly otherAlerts: readonly number[];
   readonly sending: boolean;
   readonly failure: string | null;
   readonly mayAcknowledge: boolean;
@@ -35,6 +53,12 @@ class Fact {
     this.#value.replaceChildren(...text.map((line) => element("span", "line", {}, line)));
   }
 
+  /** Show lines that few alerts have; without any the fact is not there. */
+  showIfAny(...lines: readonly string[]): void {
+    this.show(...lines);
+    setShown(this.root, lines.some(Boolean));
+  }
+
   mark(mark: string): void {
     this.root.dataset["mark"] = mark;
   }
@@ -52,7 +76,12 @@ export class AlertDetail {
   readonly #slotLine = element("p", "slot-line");
   readonly #crop = new Picture("picture-crop", "Picture");
   readonly #frame = new Picture("picture-frame", "Whole frame");
+  readonly #overview = new Picture("picture-overview", "Overview");
+  readonly #passage = new PassageView();
   readonly #region = new Fact("Region", "region");
+  readonly #marks = new Fact("Hard to read", "marks");
+  readonly #vehicle = new Fact("Vehicle", "vehicle");
+  readonly #paired = new Fact("Overview", "overview");
   readonly #rule = new Fact("Rule", "rule");
   readonly #list = new Fact("Hotlist", "list");
   readonly #place = new Fact("Where", "place");
@@ -83,13 +112,24 @@ export class AlertDetail {
         this.#plates.root,
       ),
       this.#slotLine,
-      element("div", "pictures", {}, this.#crop.root, this.#frame.root),
+      element("div", "pictures", {}, this.#crop.root, this.#overview.root, this.#frame.root),
       element(
         "dl",
         "facts",
         {},
-        ...[this.#region, this.#rule, this.#place, this.#captured, this.#list, this.#read].map((fact) => fact.root),
+        ...[
+          this.#region,
+          this.#rule,
+          this.#place,
+          this.#captured,
+          this.#list,
+          this.#read,
+          this.#marks,
+          this.#vehicle,
+          this.#paired,
+        ].map((fact) => fact.root),
       ),
+      this.#passage.root,
       element("footer", "answer", {}, this.#button, element("div", "answer-words", {}, this.#outcome, this.#failure)),
     );
     root.append(this.#empty, this.#body);
@@ -109,6 +149,8 @@ export class AlertDetail {
   clear(): void {
     this.#crop.dispose();
     this.#frame.dispose();
+    this.#overview.dispose();
+    this.#passage.clear();
     this.showNone("");
   }
 
@@ -128,13 +170,19 @@ export class AlertDetail {
     setText(this.#reason, reasonText(entry));
     setText(this.#number, `Alert ${alert.id}`);
     const said = cautions(alert, state.collector_ms);
-    setText(this.#cautions, said.length > 0 ? said.join(". ") : historyText(alert));
+    setText(this.#cautions, said.length > 0 ? said.join(". ") : historyText(alert, state.passage));
     this.#cautions.dataset["any"] = String(said.length > 0);
     const columnsBefore = this.#plates.columns;
     this.#plates.show(alert);
     if (this.#plates.columns !== columnsBefore) setText(this.#slotLine, summarize(this.#plates.columns));
     this.#crop.show(read.id, read.crop, state.cropHere, `The plate that was read as ${read.text}`);
-    this.#frame.show(read.id, read.frame, state.frameHere, `The frame that ${read.text} was read from`);
+    this.#frame.show(read.id, read.frame, state.isHere(read.frame, read.frame_here), `The frame that ${read.text} was read from`);
+    setShown(this.#overview.root, read.overview !== null);
+    if (read.overview !== null) {
+      const { sha256, here, camera, offset_ms } = read.overview;
+      this.#overview.show(read.id, sha256, state.isHere(sha256, here), `The overview by ${camera}, ${offsetText(offset_ms)}`);
+    }
+    this.#passage.show(state.passage, read, state);
     this.#facts(alert);
     this.#answer(alert, state);
     if (other) this.#root.scrollTop = 0;
@@ -146,7 +194,10 @@ export class AlertDetail {
     this.#region.show(regions.text, regions.also);
     this.#region.mark(regions.agreement);
     this.#rule.show(ruleText(alert), ...alert.why);
-    this.#place.show(read.device, placeText(read), read.deployment === null ? "" : `site ${read.deployment}`);
+    this.#place.show(read.device, placeText(read), `site ${read.site}`, read.deployment === null ? "" : `deployment ${read.deployment}`);
+    this.#marks.showIfAny(marksText(read));
+    this.#vehicle.showIfAny(vehicleText(read));
+    this.#paired.showIfAny(...(read.overview === null ? [] : [`camera ${read.overview.camera}`, offsetText(read.overview.offset_ms)]));
     const error = read.clock_error_ms === null ? "clock error unknown" : `clock within ±${latency(read.clock_error_ms)}`;
     this.#captured.show(utcStamp(read.captured_at), localStamp(read.captured_at), error);
     this.#list.show(listText(entry), entry.notes ?? "");

@@ -11,6 +11,8 @@ export interface RowState {
   readonly cropHere: boolean;
   /** Why the last acknowledgement failed; null if none did. */
   readonly failure: string | null;
+  /** Which other alerts are for the same vehicle, in words; empty if none. */
+  readonly sameVehicle: string;
   readonly collector_ms: number;
 }
 
@@ -41,7 +43,7 @@ class Row {
   }
 
   show(alert: Alert, state: RowState, selected: boolean): void {
-    const shown = [alert, state.cropHere, state.failure, selected];
+    const shown = [alert, state.cropHere, state.failure, state.sameVehicle, selected];
     if (shown.every((part, index) => part === this.#shown[index])) return;
     this.#shown = shown;
     const { read, entry } = alert;
@@ -59,6 +61,7 @@ class Row {
       state.failure === null ? "" : "NOT ACKNOWLEDGED: failed",
       alert.support === "unsupported" ? "No longer supported" : "",
       alert.historical ? "Historical" : "",
+      state.sameVehicle,
     ].filter(Boolean);
     setText(this.#caution, labels.join(" · "));
     setShown(this.#caution, labels.length > 0);

@@ -1,5 +1,5 @@
 /** The collector's HTTP API. Every failure is one of three errors, by what the operator can do about it. */
-import type { Alert, PlateRead, Session, ShotArrival } from "./records.ts";
+import type { Alert, Device, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -73,6 +73,13 @@ export async function alerts(state: Alert["state"], limit: number, before: numbe
 
 export const reads = async (limit: number): Promise<PlateRead[]> =>
   (await ask<{ reads: PlateRead[] }>("GET", `/api/reads?limit=${limit}`)).reads;
+
+export const passages = async (limit: number): Promise<Passage[]> =>
+  (await ask<{ passages: Passage[] }>("GET", `/api/passages?limit=${limit}`)).passages;
+
+export const passage = (id: number): Promise<Passage> => ask("GET", `/api/passages/${id}`);
+
+export const devices = async (): Promise<Device[]> => (await ask<{ devices: Device[] }>("GET", "/api/devices")).devices;
 
 export const shots = async (limit: number): Promise<ShotArrival[]> =>
   (await ask<{ shots: ShotArrival[] }>("GET", `/api/shots?limit=${limit}`)).shots;

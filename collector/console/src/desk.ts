@@ -10,16 +10,19 @@ import { AlertDetail } from "./alert-detail.ts";
 import { AlertList, type RowState } from "./alert-list.ts";
 import * as api from "./api.ts";
 import { ConnectionLine } from "./connection-line.ts";
+import { DeviceList } from "./device-list.ts";
 import { byId, setShown, setText } from "./dom.ts";
-import type { Alert, ArrivedPicture, PlateRead, Session, ShotArrival } from "./records.ts";
+import { PassageBook } from "./passage-book.ts";
+import type { Alert, ArrivedPicture, Device, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
 import type { Sound } from "./sound.ts";
 import { type Kind, Stream } from "./stream.ts";
 import { Ticker, readParts, shotParts } from "./tickers.ts";
-import { spokenText } from "./wording.ts";
+import { sameVehicleText, spokenText } from "./wording.ts";
 
 const PAGE_LIMIT = 50;
 const PAGES = 4;
 const READS = 50;
+const PASSAGES = 50;
 const SHOTS = 30;
 const PICTURES_REMEMBERED = 1_000;
 const PAINT_AFTER_MS = 16;
@@ -32,8 +35,12 @@ export class Desk {
   readonly #book = new AlertBook();
   readonly #list: AlertList;
   readonly #detail: AlertDetail;
-  readonly #reads = new Ticker<PlateRead>(byId("read-list", HTMLOListElement), "read", READS, readParts);
+  readonly #passages = new PassageBook();
+  readonly #reads = new Ticker<PlateRead>(byId("read-list", HTMLOListElement), "read", READS, (read) =>
+    readParts(read, this.#passages.ofRead(read.id)),
+  );
   readonly #shots = new Ticker<ShotArrival>(byId("shot-list", HTMLOListElement), "shot", SHOTS, shotParts);
+  readonly #devices = new DeviceList(byId("device-list", HTMLOListElement));
   readonly #connection = new ConnectionLine();
   readonly #count = byId("unacknowledged", HTMLElement);
   readonly #note = byId("queue-note", HTMLParagraphElement);
@@ -49,6 +56,8 @@ export class Desk {
   readonly #sending = new Set<number>();
   readonly #failures = new Map<number, string>();
   readonly #arrivedPictures = new Set<string>();
+  /** Passages that were asked for and have not been answered. */
+  readonly #asked = new Set<number>();
   #unseenReads: PlateRead[] = [];
   #unseenShots: ShotArrival[] = [];
   #unspoken: Alert[] = [];
@@ -119,6 +128,9 @@ export class Desk {
     this.#detail.clear();
     this.#reads.clear();
     this.#shots.clear();
+    this.#devices.clear();
+    this.#passages.clear();
+    this.#asked.clear();
     setText(this.#spoken, "");
     document.title = "Nightjar";
   }
@@ -209,6 +221,10 @@ export class Desk {
       if (this.#take(alert) && alert.state === "new") this.#call([alert]);
     } else if (kind === "read") {
       this.#unseenReads.push(record as PlateRead);
+    } else if (kind === "passage") {
+      this.#takePassage(record as Passage);
+    } else if (kind === "device") {
+      this.#devices.take([record as Device]);
     } else if (kind === "shot") {
       this.#unseenShots.push(record as ShotArrival);
     } else {
@@ -221,6 +237,29 @@ export class Desk {
   #take(alert: Alert): boolean {
     if (alert.state === "acknowledged") this.#failures.delete(alert.id);
     return this.#book.apply(alert, this.#selected);
+  }
+
+  #takePassage(passage: Passage): void {
+    this.#reads.refresh(this.#passages.apply(passage));
+  }
+
+  /** Ask for the passage of an alert that the page has not heard of; without an answer the alert stands by itself. */
+  async #askForPassage(id: number): Promise<void> {
+    const turn = this.#turn;
+    if (this.#asked.has(id)) return;
+    this.#asked.add(id);
+    try {
+      const passage = await api.passage(id);
+      if (turn !== this.#turn || this.#passages.get(id) !== undefined) return;
+      this.#takePassage(passage);
+      this.#paintSoon();
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      if (error instanceof api.SessionEnded) this.#onSessionEnd("Your session has ended: log in again.");
+    } finally {
+      // What failed is asked for again when its alert is next painted, after a while.
+      if (turn === this.#turn) window.setTimeout(() => this.#asked.delete(id), CATCH_UP_AGAIN_MS);
+    }
   }
 
   #rememberPicture(sha256: string): void {
@@ -270,7 +309,8 @@ export class Desk {
     try {
       await Promise.all([
         this.#catchUpAlerts(turn),
-        this.#catchUpTicker(turn, this.#reads, api.reads(READS)),
+        this.#catchUpReads(turn),
+        this.#catchUpDevices(turn),
         this.#catchUpTicker(turn, this.#shots, api.shots(SHOTS)),
       ]);
       if (turn !== this.#turn) return;
@@ -329,6 +369,19 @@ export class Desk {
     }
   }
 
+  async #catchUpReads(turn: number): Promise<void> {
+    const passages = await api.passages(PASSAGES);
+    if (turn !== this.#turn) return;
+    // The list is newest first, and of those that do not fit the oldest give way.
+    for (const passage of passages.reverse()) this.#takePassage(passage);
+    await this.#catchUpTicker(turn, this.#reads, api.reads(READS));
+  }
+
+  async #catchUpDevices(turn: number): Promise<void> {
+    const devices = await api.devices();
+    if (turn === this.#turn) this.#devices.take(devices);
+  }
+
   async #catchUpTicker<R extends PlateRead | ShotArrival>(turn: number, ticker: Ticker<R>, asked: Promise<R[]>): Promise<void> {
     const records = await asked;
     if (turn === this.#turn) ticker.take(records);
@@ -338,6 +391,7 @@ export class Desk {
     return {
       cropHere: this.#isHere(alert.read.crop, alert.read.crop_here),
       failure: this.#failures.get(alert.id) ?? null,
+      sameVehicle: sameVehicleText(this.#book.ofSameVehicle(alert)),
       collector_ms: this.#collector_ms,
     };
   }
@@ -379,9 +433,13 @@ export class Desk {
       this.#detail.showNone(this.#forbidden !== "" ? forbidden : this.#listed ? none : "Asking the collector for alerts…");
       return;
     }
+    const { passage } = alert.read;
+    if (passage !== null && this.#passages.get(passage) === undefined) void this.#askForPassage(passage);
     this.#detail.show(alert, {
       ...this.#rowState(alert),
-      frameHere: this.#isHere(alert.read.frame, alert.read.frame_here),
+      isHere: (sha256, said) => this.#isHere(sha256, said),
+      passage: passage === null ? undefined : this.#passages.get(passage),
+      otherAlerts: this.#book.ofSameVehicle(alert),
       sending: this.#sending.has(alert.id),
       mayAcknowledge: this.#mayAcknowledge,
       role: this.#session?.role ?? "",

@@ -3,6 +3,21 @@
 /** One character position: what it may be, likeliest first, with probabilities. */
 export type Slot = readonly (readonly [character: string, probability: number])[];
 
+/** The paired camera's frame of the same moment. */
+export interface Overview {
+  readonly camera: string;
+  readonly sha256: string;
+  /** When it was captured, less when the read was. */
+  readonly offset_ms: number;
+  readonly here: boolean;
+}
+
+export interface Vehicle {
+  readonly body: string | null;
+  readonly colour: string | null;
+  readonly make: string | null;
+}
+
 export interface PlateRead {
   readonly id: number;
   readonly device: string;
@@ -29,6 +44,25 @@ export interface PlateRead {
   readonly crop_here: boolean;
   readonly frame: string | null;
   readonly frame_here: boolean;
+  readonly overview: Overview | null;
+  readonly travel: string | null;
+  readonly marks: readonly string[];
+  readonly vehicle: Vehicle | null;
+  readonly site: string;
+  readonly passage: number | null;
+}
+
+/** One vehicle, as several reads of one site saw it; without reads they turned out to be of different vehicles. */
+export interface Passage {
+  readonly id: number;
+  readonly site: string;
+  readonly agency: string;
+  readonly text: string;
+  readonly confidence: number;
+  readonly first_at: string;
+  readonly last_at: string;
+  readonly cameras: number;
+  readonly reads: readonly PlateRead[];
 }
 
 export interface HotlistEntry {
@@ -69,6 +103,23 @@ export interface ShotArrival {
   readonly rms_dbfs: number;
   readonly received_at: string;
   readonly latency_ms: number;
+}
+
+/** A camera or microphone, as its device's last health report has it. */
+export interface Source {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly skipped: number;
+}
+
+export interface Device {
+  readonly id: string;
+  readonly site: string;
+  readonly status: string;
+  readonly link: string;
+  readonly sources: readonly Source[];
 }
 
 /** A picture that has arrived: the address to fetch it is its SHA-256. */

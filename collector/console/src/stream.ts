@@ -11,7 +11,7 @@ import { type Instant, type Liveness, age_ms, liveness, now, STALE_AFTER_MS } fr
 
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 10_000;
-const KINDS = ["alert", "read", "shot", "picture"] as const;
+const KINDS = ["alert", "read", "passage", "shot", "picture", "device"] as const;
 
 export type Kind = (typeof KINDS)[number];
 
@@ -102,11 +102,6 @@ export class Stream {
         if (record !== null) this.#listener.arrived(kind, record);
       });
     }
-    // Nothing on the page follows devices yet, but a feed number heard need not be asked for again.
-    source.addEventListener("device", (message: MessageEvent<string>) => {
-      this.#heard();
-      if (message.lastEventId !== "") this.#lastNumber = message.lastEventId;
-    });
   }
 
   #parse(message: MessageEvent<string>): unknown {

@@ -1,7 +1,8 @@
 /** The bounded lists beside the alerts: newest first, one line a record. */
 import { arrange, element, setText } from "./dom.ts";
-import type { PlateRead, ShotArrival } from "./records.ts";
+import type { Passage, PlateRead, ShotArrival } from "./records.ts";
 import { latency, localTime, percent } from "./times.ts";
+import { camerasText, marksText, noRegionText } from "./wording.ts";
 
 /** What a line shows: the class and the text of each cell, in a fixed order. */
 type Cells = readonly (readonly [className: string, text: string])[];
@@ -52,6 +53,14 @@ export class Ticker<R extends Line> {
     );
   }
 
+  /** Show again those of these records that are in the list: what is known beside them has changed. */
+  refresh(ids: readonly number[]): void {
+    for (const id of ids) {
+      const record = this.#records.get(id);
+      if (record !== undefined) this.#show(record);
+    }
+  }
+
   #show(record: R): void {
     const parts = this.#parts(record);
     const known = this.#lines.get(record.id);
@@ -64,12 +73,13 @@ export class Ticker<R extends Line> {
   }
 }
 
-export const readParts = (read: PlateRead): Cells => [
+export const readParts = (read: PlateRead, passage: Passage | undefined): Cells => [
   ["ticker-text", read.text],
   ["ticker-figure", percent(read.confidence)],
   ["ticker-time", localTime(Date.parse(read.captured_at))],
-  ["ticker-place", `${read.regions[0]?.[0] ?? "region not read"} · ${read.device} · ${read.camera}`],
+  ["ticker-place", `${read.regions[0]?.[0] ?? noRegionText(read)} · ${read.device} · ${read.camera}`],
   ["ticker-latency", latency(read.latency_ms)],
+  ["ticker-more", [passage === undefined ? "" : camerasText(passage), marksText(read), read.travel].filter(Boolean).join(" · ")],
 ];
 
 export const shotParts = (shot: ShotArrival): Cells => [

@@ -1,5 +1,5 @@
 /** What an alert says, in the words the page uses for it. */
-import type { Alert, HotlistEntry, PlateRead } from "./records.ts";
+import type { Alert, Device, HotlistEntry, Passage, PlateRead } from "./records.ts";
 import { duration, latency, localTime, percent } from "./times.ts";
 
 export const reasonText = (entry: HotlistEntry): string => entry.reason || "No reason given in the list";
@@ -18,7 +18,45 @@ export function ruleText(alert: Alert): string {
 export function placeText(read: PlateRead): string {
   const lane = read.lane === null ? "" : `lane ${read.lane}`;
   const face = read.face === null ? "" : `${read.face} plate`;
-  return [`camera ${read.camera} (${read.role})`, lane, read.direction, face].filter(Boolean).join(", ");
+  return [`camera ${read.camera} (${read.role})`, lane, read.direction, face, read.travel].filter(Boolean).join(", ");
+}
+
+/** What made the plate hard to read; empty if nothing did. */
+export const marksText = (read: PlateRead): string => read.marks.join(", ");
+
+/** "white pickup, ford"; empty while nothing is known of it. */
+export function vehicleText(read: PlateRead): string {
+  if (read.vehicle === null) return "";
+  const { body, colour, make } = read.vehicle;
+  return [[colour, body].filter(Boolean).join(" "), make].filter(Boolean).join(", ");
+}
+
+/** Where there is no region: in infrared the colours that tell it are gone, and the device does not guess. */
+export const noRegionText = (read: PlateRead): string =>
+  read.marks.includes("infrared") ? "region not read in infrared" : "region not read";
+
+/** "40 ms before the picture of the plate": how far the overview is from the read. */
+export function offsetText(offset_ms: number): string {
+  if (Math.abs(offset_ms) < 0.5) return "at the same time as the picture of the plate";
+  return `${latency(Math.abs(offset_ms))} ${offset_ms < 0 ? "before" : "after"} the picture of the plate`;
+}
+
+export const camerasText = (passage: Passage): string =>
+  passage.cameras === 1 ? `Seen ${passage.reads.length} times by one camera` : `Seen by ${passage.cameras} cameras`;
+
+/** "Same vehicle as alert 12, 9"; empty where there is no such alert. */
+export const sameVehicleText = (alerts: readonly number[]): string =>
+  alerts.length === 0 ? "" : `Same vehicle as alert ${alerts.join(", ")}`;
+
+/** What keeps a device's cameras and microphones from being relied on; empty if nothing does. */
+export function deviceTrouble(device: Device): string[] {
+  const said: string[] = [];
+  for (const source of device.sources) {
+    const why = source.reason === "" ? "" : `: ${source.reason}`;
+    if (source.state !== "ok" && source.state !== "ended") said.push(`${source.id} ${source.state}${why}`);
+    if (source.skipped > 0) said.push(`${source.id} skipped ${source.skipped} ${source.skipped === 1 ? "frame" : "frames"}`);
+  }
+  return said;
 }
 
 export interface RegionComparison {
@@ -32,7 +70,7 @@ export interface RegionComparison {
 export function compareRegions(alert: Alert): RegionComparison {
   const [best, second] = alert.read.regions;
   const also = second !== undefined && second[1] >= 0.05 ? `or ${second[0]} ${percent(second[1])}` : "";
-  const read = best === undefined ? "not read" : `read ${best[0]} ${percent(best[1])}`;
+  const read = best === undefined ? noRegionText(alert.read).replace("region ", "") : `read ${best[0]} ${percent(best[1])}`;
   const listed = alert.entry.region;
   if (listed === null) return { text: `${read}; the list names none`, also, agreement: "unknown" };
   if (best === undefined) return { text: `${read}; listed ${listed}`, also, agreement: "unknown" };
@@ -41,10 +79,11 @@ export function compareRegions(alert: Alert): RegionComparison {
   return { text, also, agreement: same ? "same" : "different" };
 }
 
-/** When the alert was raised, and whether later frames of the same pass bear it out. */
-export function historyText(alert: Alert): string {
+/** When the alert was raised, whether later frames of the same pass bear it out, and who else saw the vehicle. */
+export function historyText(alert: Alert, passage: Passage | undefined): string {
   const raised = `Raised ${localTime(Date.parse(alert.raised_at))}, ${latency(alert.latency_ms)} after capture`;
-  return alert.support === "strengthened" ? `${raised}; strengthened by later frames` : raised;
+  const later = alert.support === "strengthened" ? "; strengthened by later frames" : "";
+  return `${raised}${later}${passage === undefined ? "" : `; ${camerasText(passage).toLowerCase()}`}`;
 }
 
 /** What must be known before anyone acts on the alert; empty when nothing stands against it. */

@@ -98,7 +98,9 @@ async def seed(store: Store, now_ns: int) -> None:
     crop = sha256(CROP).digest()
     async with store.write() as tx:
         await tx.execute(
-            insert(tables.device).values(id="lpr-1", agency="pd", status="enrolled", added_at_ns=captured_at_ns)
+            insert(tables.device).values(
+                id="lpr-1", agency="pd", site="5th-and-main", status="enrolled", added_at_ns=captured_at_ns
+            )
         )
         await tx.execute(
             insert(tables.device_link).values(
@@ -108,7 +110,19 @@ async def seed(store: Store, now_ns: int) -> None:
                 online=True,
                 reason="",
                 heard_at_ns=now_ns,
-                health={"disk_free": 7},
+                health={
+                    "disk_free": 7,
+                    "sources": [
+                        {
+                            "id": "north",
+                            "kind": "camera",
+                            "state": "doubtful",
+                            "reason": "black for 60 s",
+                            "rate_mhz": 25_000,
+                        }
+                    ],
+                    "skipped": [["north", 12]],
+                },
                 health_at_ns=now_ns,
             )
         )
@@ -160,6 +174,14 @@ async def seed(store: Store, now_ns: int) -> None:
                 first_readable_ns=-100_000_000,
                 received_at_ns=now_ns,
                 matched_version=1,
+                travel="receding",
+                marks=["infrared", "two-line"],
+                overview_camera="north-colour",
+                overview_sha256=b"\x22" * 32,
+                overview_offset_ns=-40_000_000,
+                vehicle_body="pickup",
+                site="5th-and-main",
+                passed_at_ns=captured_at_ns - 100_000_000,
             )
         )
         await tx.execute(

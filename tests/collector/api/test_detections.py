@@ -1,15 +1,23 @@
 import asyncio
+import json
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
+from collector.api.composing import compose
 from collector.api.times import rfc3339
-from collector.store import tables
+from collector.store import feed, tables
+from collector.store.feed import FeedKind
 from collector.store.users import Role
 
 MS_NS = 1_000_000
+HEALTH = {
+    "disk_free": 7,
+    "sources": [{"id": "north", "kind": "camera", "state": "doubtful", "reason": "black for 60 s", "rate_mhz": 25_000}],
+    "skipped": [["north", 12]],
+}
 CROP = b"\xff\xd8\xff crop"
 CROP_SHA = sha256(CROP).hexdigest()
 
@@ -46,6 +54,12 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
         "crop_here": True,
         "frame": "11" * 32,
         "frame_here": False,
+        "overview": {"camera": "north-colour", "sha256": "22" * 32, "offset_ms": -40.0, "here": False},
+        "travel": "receding",
+        "marks": ["infrared", "two-line"],
+        "vehicle": {"body": "pickup", "colour": None, "make": None},
+        "site": "5th-and-main",
+        "passage": None,
     }
     alert = {
         "id": 1,
@@ -101,10 +115,21 @@ async def test_shots_and_devices_are_told_as_the_contract_says(desk: Any, clock:
             {
                 "id": "lpr-1",
                 "agency": "pd",
+                "site": "5th-and-main",
                 "status": "enrolled",
                 "link": "online",
                 "last_heard_at": rfc3339(now_ns),
-                "health": {"disk_free": 7},
+                "health": HEALTH,
+                "sources": [
+                    {
+                        "id": "north",
+                        "kind": "camera",
+                        "state": "doubtful",
+                        "reason": "black for 60 s",
+                        "rate_hz": 25.0,
+                        "skipped": 12,
+                    }
+                ],
             }
         ]
     }
@@ -186,3 +211,55 @@ async def test_a_picture_that_cannot_be_read_is_no_missing_one(desk: Any) -> Non
     desk.pictures.path(b"\0" * 32).mkdir()
     async with desk.client(Role.OPERATOR) as client:
         assert (await client.get("/api/pictures/" + "00" * 32)).status_code == 503
+
+
+async def _join(desk: Any) -> None:
+    """A second camera's read of the same vehicle, and the passage of both."""
+    async with desk.store.write() as tx:
+        seed = (await tx.execute(select(tables.read))).one()._mapping
+        other = {**seed, "id": 2, "track": 10, "camera": "south", "text": "7ABC128", "overview_sha256": None}
+        await tx.execute(insert(tables.read).values(other))
+        await tx.execute(update(tables.read).values(passage_id=4))
+        at_ns = seed["passed_at_ns"]
+        shown = {"first_at_ns": at_ns, "last_at_ns": at_ns + MS_NS, "text": "7ABC123", "confidence": 0.45, "reads": 2}
+        await tx.execute(insert(tables.passage).values(id=4, site="5th-and-main", agency="pd", **shown))
+        left = shown | {"reads": 0}
+        await tx.execute(insert(tables.passage).values(id=5, site="5th-and-main", agency="pd", **left))
+        await feed.append(tx, FeedKind.PASSAGE, 4)
+
+
+async def test_a_passage_is_told_with_its_reads(desk: Any, clock: Any) -> None:
+    await _join(desk)
+    at_ns = clock.utc_ns() - 500 * MS_NS
+    async with desk.client(Role.OPERATOR) as client:
+        listed = (await client.get("/api/passages")).json()["passages"]
+        shown = (await client.get("/api/passages/4")).json()
+        assert (await client.get("/api/passages", params={"plate": "7abc-128"})).json()["passages"] == [shown]
+        assert (await client.get("/api/passages", params={"plate": "KGV5501"})).json() == {"passages": []}
+        assert (await client.get("/api/passages", params={"before": 4})).json() == {"passages": []}
+        assert (await client.get("/api/passages/5")).json()["reads"] == []
+        assert (await client.get("/api/passages/6")).status_code == 404
+        alert = (await client.get("/api/alerts/1")).json()
+    assert listed == [shown]
+    reads = shown.pop("reads")
+    assert [(read["id"], read["camera"], read["passage"]) for read in reads] == [(1, "north", 4), (2, "south", 4)]
+    assert (reads[1]["overview"], alert["read"]["passage"]) == (None, 4)
+    assert shown == {
+        "id": 4,
+        "site": "5th-and-main",
+        "agency": "pd",
+        "text": "7ABC123",
+        "confidence": 0.45,
+        "first_at": rfc3339(at_ns),
+        "last_at": rfc3339(at_ns + MS_NS),
+        "cameras": 2,
+    }
+
+
+async def test_the_stream_tells_of_passages(desk: Any) -> None:
+    await _join(desk)
+    async with desk.store.read() as tx:
+        (row,) = [row for row in await feed.after(tx, 0) if row.kind is FeedKind.PASSAGE]
+    message = (await compose(desk.store, [row]))[row.number]
+    assert message.startswith(f"id: {row.number}\nevent: passage\ndata: ")
+    assert [read["id"] for read in json.loads(message.split("data: ")[1])["reads"]] == [1, 2]

@@ -24,6 +24,8 @@ EXPECTED: dict[str, set[Role]] = {
     "GET /api/alerts/{alert_id}": NOT_LISTS,
     "POST /api/alerts/{alert_id}/acknowledge": OPERATORS,
     "GET /api/reads": NOT_LISTS,
+    "GET /api/passages": NOT_LISTS,
+    "GET /api/passages/{passage_id}": NOT_LISTS,
     "GET /api/shots": ALL,
     "GET /api/devices": ALL,
     "GET /api/pictures/{sha256}": NOT_LISTS,
@@ -75,7 +77,7 @@ def test_every_route_that_is_not_open_is_guarded(desk: Any) -> None:
 
 def _concrete(name: str) -> tuple[str, str]:
     method, path = name.split()
-    return method, path.replace("{alert_id}", "1").replace("{sha256}", "0" * 64)
+    return method, path.replace("{alert_id}", "1").replace("{passage_id}", "1").replace("{sha256}", "0" * 64)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

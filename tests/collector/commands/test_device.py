@@ -22,15 +22,23 @@ def test_add_list_remove(tmp_path: Path, key: Path) -> None:
     store = ["--store", sqlite_url(tmp_path / "c.db")]
     run = CliRunner().invoke
     added = run(app, ["add", "lpr-1", "--agency", "springfield", "--public-key", str(key), *store, "--json"])
-    assert (added.exit_code, json.loads(added.stdout)) == (0, {"device": "lpr-1", "agency": "springfield"})
+    assert (added.exit_code, json.loads(added.stdout)) == (
+        0,
+        {"device": "lpr-1", "agency": "springfield", "site": "lpr-1"},
+    )
     again = run(app, ["add", "lpr-1", "--agency", "springfield", "--public-key", str(key), *store])
     assert (again.exit_code, again.stdout) == (2, "")
     assert "enrolled already" in again.stderr
+    moved = run(app, ["site", "lpr-1", "5th-and-main", *store])
+    assert (moved.exit_code, moved.stdout) == (0, "lpr-1 is at 5th-and-main\n")
+    assert run(app, ["site", "lpr-2", "5th-and-main", *store]).exit_code == 2
+    assert "site" in run(app, ["site", "lpr-1", "5th & Main", *store]).stderr
     assert run(app, ["remove", "lpr-1", *store]).stdout == "revoked lpr-1\n"
     listed = run(app, ["list", "--json", *store])
     assert json.loads(listed.stdout) == {
         "device": "lpr-1",
         "agency": "springfield",
+        "site": "5th-and-main",
         "status": "revoked",
         "link": "never heard",
     }

@@ -52,6 +52,21 @@ def test_lines_say_when_what_where_and_how_long_it_took() -> None:
     assert say("shot", SHOT) == ("2026-11-21T10:41:48.000000Z  shot  0.97, peak -1 dBFS  ear-1/mast  100 ms")
 
 
+def test_a_passage_names_its_site_and_cameras() -> None:
+    passage = {
+        "id": 3,
+        "site": "5th-and-main",
+        "text": "7ABC123",
+        "confidence": 0.912,
+        "first_at": "2026-11-21T10:41:47.000000Z",
+        "reads": [READ, READ | {"id": 2, "camera": "colour"}, READ | {"id": 3}],
+    }
+    assert say("passage", passage) == (
+        "2026-11-21T10:41:47.000000Z  passage 3 7ABC123 0.91  site 5th-and-main  lpr-1/colour lpr-1/north"
+    )
+    assert say("passage", passage | {"reads": []}).endswith("site 5th-and-main  was of different vehicles")
+
+
 def test_an_alert_says_that_it_is_historical_or_no_longer_supported() -> None:
     line = say("alert", ALERT | {"historical": True, "support": "unsupported"})
     assert line.endswith("430 ms to the alert  historical  hit unsupported")

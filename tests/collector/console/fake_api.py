@@ -64,7 +64,9 @@ class FakeCollector:
         self.heartbeat_s = heartbeat_s
         self.alerts: dict[int, Record] = {}
         self.reads: dict[int, Record] = {}
+        self.passages: dict[int, Record] = {}
         self.shots: dict[int, Record] = {}
+        self.devices: dict[str, Record] = {}
         self.pictures: dict[str, bytes] = {}
         self.codes = {"one-time"}
         self.passwords = {"operator": "operator", "auditor": "auditor"}
@@ -98,7 +100,26 @@ class FakeCollector:
             "captured_at": timestamp(now - timedelta(milliseconds=400)), "clock_error_ms": 3.0,
             "received_at": timestamp(now), "latency_ms": 380, "frames": 6,
             "crop": hashlib.sha256(plate_picture(text)).hexdigest(), "crop_here": False, "frame": None,
-            "frame_here": False, **changes,
+            "frame_here": False, "overview": None, "travel": None, "marks": [], "vehicle": None, "site": "5th-and-main",
+            "passage": None, **changes,
+        }  # fmt: skip
+
+    def passage(self, *reads: Record, **changes: Any) -> Record:
+        """A passage of these reads, which know it from now on; not yet published."""
+        number = next(self._ids)
+        for read in reads:
+            read["passage"] = number
+        return {
+            "id": number, "site": "5th-and-main", "agency": "springfield", "text": reads[0]["text"], "confidence": 0.95,
+            "first_at": reads[0]["captured_at"], "last_at": reads[-1]["captured_at"],
+            "cameras": len({(read["device"], read["camera"]) for read in reads}), "reads": list(reads), **changes,
+        }  # fmt: skip
+
+    def device(self, name: str, *sources: Record, **changes: Any) -> Record:
+        """A device that is online; not yet published."""
+        return {
+            "id": name, "agency": "springfield", "site": name, "status": "enrolled", "link": "online",
+            "last_heard_at": timestamp(datetime.now(UTC)), "health": {}, "sources": list(sources), **changes,
         }  # fmt: skip
 
     def alert(self, read: Record, plate: str, entry: Record | None = None, **changes: Any) -> Record:
@@ -126,9 +147,13 @@ class FakeCollector:
         """Let a picture arrive: kept, said, and from now on there in every record that names it."""
 
         def bring() -> None:
-            self.pictures[read[part]] = picture
-            read[f"{part}_here"] = True
-            self._publish("picture", {"sha256": read[part], "part": part, "read": read["id"]})
+            sha256 = read["overview"]["sha256"] if part == "overview" else read[part]
+            self.pictures[sha256] = picture
+            if part == "overview":
+                read["overview"]["here"] = True
+            else:
+                read[f"{part}_here"] = True
+            self._publish("picture", {"sha256": sha256, "part": part, "read": read["id"]})
 
         self._call(bring)
 
@@ -162,7 +187,10 @@ class FakeCollector:
     # What it does
 
     def _keep(self, kind: str, record: Record) -> None:
-        shelf = {"alert": self.alerts, "read": self.reads, "shot": self.shots}.get(kind)
+        shelf: dict[Any, Record] | None = {
+            "alert": self.alerts, "read": self.reads, "passage": self.passages, "shot": self.shots,
+            "device": self.devices,
+        }.get(kind)  # fmt: skip
         if shelf is not None:
             shelf[record["id"]] = record
 
@@ -271,6 +299,20 @@ class FakeCollector:
         @app.get("/api/reads")
         async def reads(limit: int = 50, name: str = user) -> Record:
             return {"reads": sorted(self.reads.values(), key=lambda read: -read["id"])[:limit]}
+
+        @app.get("/api/passages")
+        async def passages(limit: int = 50, name: str = user) -> Record:
+            return {"passages": sorted(self.passages.values(), key=lambda passage: -passage["id"])[:limit]}
+
+        @app.get("/api/passages/{number}")
+        async def passage(number: int, name: str = user) -> Record:
+            if number not in self.passages:
+                raise HTTPException(404, "no such passage")
+            return self.passages[number]
+
+        @app.get("/api/devices")
+        async def devices(name: str = user) -> Record:
+            return {"devices": list(self.devices.values())}
 
         @app.get("/api/shots")
         async def shots(limit: int = 50, name: str = user) -> Record:

@@ -83,6 +83,28 @@ async def test_two_imports_at_once_do_not_mix(store: Store, monkeypatch: pytest.
     assert await in_force(store) == [("stolen", "XX9")]
 
 
+async def test_of_two_imports_of_as_many_rows_at_once_only_one_comes_into_force(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await import_text(store, "plate\nAA1\n")
+    write_draft = importing._write_draft
+
+    async def overtaken_between_the_last_row_and_publishing(*arguments: Any) -> None:
+        await write_draft(*arguments)
+        monkeypatch.setattr(importing, "_write_draft", _cut_short)
+        with pytest.raises(StoreError, match="pulled"):
+            await import_text(store, "plate\nZZ9\n")
+
+    async def _cut_short(*arguments: Any) -> None:
+        await write_draft(*arguments)
+        raise StoreError("pulled")
+
+    monkeypatch.setattr(importing, "_write_draft", overtaken_between_the_last_row_and_publishing)
+    with pytest.raises(StoreRefusedError, match="run it again"):
+        await import_text(store, "plate\nXX9\n")
+    assert await in_force(store) == [("stolen", "AA1")]
+
+
 async def test_imports_of_different_lists_at_once_both_come_into_force(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,8 @@
+import pytest
+
 from collector.domain import Age
-from collector.ingest.ages import BootClocks, judge_age
+from collector.ingest.ages import BootClocks, capture_time_ns, judge_age
+from edge_wire.clock import UNSYNCHRONISED_ERROR_NS
 
 S = 1_000_000_000
 HOUR = 3_600 * S
@@ -59,3 +62,24 @@ def test_an_unknown_age_alerts_and_says_so() -> None:
     assert not unknown.historical
     assert unknown.note is not None
     assert "unknown" in unknown.note
+
+
+@pytest.mark.parametrize(
+    ("age_ns", "claimed_ago_ns", "error_ns", "ago_ns"),
+    [
+        (None, HOUR, 1_000_000, HOUR),  # nothing else to go by
+        (3 * S, 3 * S + S // 2, 1_000_000, 3 * S + S // 2),  # health came late: the claim is the nearer
+        (3 * S, HOUR, 1_000_000, 3 * S),  # an hour slow, and does not know it
+        (3 * S, -HOUR, 1_000_000, 3 * S),
+        (3 * S, 15 * S, 12 * S, 15 * S),  # as far off as it admits
+        (3 * S, 4 * S, UNSYNCHRONISED_ERROR_NS, 3 * S),  # it says itself that it does not know the time
+    ],
+)
+def test_when_it_was_captured_is_the_claim_unless_the_boot_clocks_know_better(
+    age_ns: int | None, claimed_ago_ns: int, error_ns: int, ago_ns: int
+) -> None:
+    now_ns = 100 * HOUR
+    got_ns = capture_time_ns(
+        age_ns, captured_at_ns=now_ns - claimed_ago_ns, clock_error_ns=error_ns, received_at_ns=now_ns
+    )
+    assert got_ns == now_ns - ago_ns

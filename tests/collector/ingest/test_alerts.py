@@ -7,7 +7,7 @@ from collector.hotlists.csv_file import parse
 from collector.hotlists.importing import import_hotlist
 from collector.hotlists.live import LiveMatcher
 from collector.store import queries, tables
-from edge_wire.messages import Part
+from edge_wire.messages import Overview, Part
 from edge_wire.topics import Channel
 
 S = 1_000_000_000
@@ -187,3 +187,45 @@ async def test_pictures_that_are_here_already_are_not_asked_for_by_a_hit(bench: 
     await bench.settle(device.read())
     (command,) = bench.commands()
     assert [part for part, _ in command.wanted] == [Part.FRAME]
+
+
+async def test_a_hit_asks_for_the_overview_behind_the_crop_and_before_the_frame(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    overview = Overview("north-colour", hashlib.sha256(b"overview").digest(), -40_000_000)
+    await bench.settle(device.open(), device.publish(replace(make.plate_read(), overview=overview)))
+    (command,) = bench.commands()
+    assert [part for part, _ in command.wanted] == [Part.CROP, Part.OVERVIEW, Part.FRAME]
+    nearer = overview._replace(sha256=hashlib.sha256(b"nearer").digest())
+    await bench.settle(device.publish(replace(make.plate_read(revision=1), overview=nearer)))
+    (command,) = bench.commands()
+    assert list(command.wanted) == [(Part.OVERVIEW, nearer.sha256)]
+    await bench.settle(device.publish(replace(make.media(b"nearer"), part=Part.OVERVIEW)))
+    (alert,) = await alerts_of(bench)
+    assert alert.read.overview == (
+        type(alert.read.overview)(camera="north-colour", sha256=nearer.sha256, offset_ns=-40_000_000, here=True)
+    )
+    device.connection = 2
+    bench.sent()
+    await bench.settle(device.publish(make.presence(2, True, "connected")))
+    (message,) = bench.sent()
+    assert [part for part, _ in message.body.wanted] == [Part.CROP, Part.FRAME]
+
+
+async def test_what_a_read_says_beside_its_plate_is_kept_and_revised(bench: Any, make: Any) -> None:
+    device = await make.device().enrol(bench.store)
+    said = {"travel": "receding", "marks": ("infrared", "two-line"), "vehicle_colour": "white"}
+    await bench.settle(device.open(), device.publish(replace(make.plate_read(), **said)))
+    async with bench.store.read() as tx:
+        (read,) = await queries.reads(tx)
+    assert (read.travel, read.marks, read.vehicle.colour, read.vehicle.make) == (
+        "receding",
+        ("infrared", "two-line"),
+        "white",
+        None,
+    )
+    assert (read.overview, read.site, read.passage_id) == (None, "lpr-1", None)
+    await bench.settle(device.publish(replace(make.plate_read(revision=1), travel="left")))
+    async with bench.store.read() as tx:
+        (read,) = await queries.reads(tx)
+    assert (read.travel, read.marks, read.vehicle) == ("left", (), None)

@@ -1,0 +1,58 @@
+/** The devices beside the alerts: those that cannot be relied on first, each with what is wrong with it. */
+import { arrange, element, setText } from "./dom.ts";
+import type { Device } from "./records.ts";
+import { deviceTrouble } from "./wording.ts";
+
+class Line {
+  readonly root: HTMLElement;
+  readonly #id = element("span", "device-id");
+  readonly #link = element("span", "device-link");
+  readonly #words = element("span", "device-words");
+
+  constructor(id: string) {
+    this.root = element("li", "device", { "data-device-id": id }, this.#id, this.#link, this.#words);
+  }
+
+  show(device: Device): void {
+    const trouble = deviceTrouble(device);
+    this.root.dataset["troubled"] = String(trouble.length > 0 || device.link !== "online");
+    setText(this.#id, device.id);
+    setText(this.#link, device.status === "revoked" ? "revoked" : device.link);
+    setText(this.#words, [device.site === device.id ? "" : `site ${device.site}`, ...trouble].filter(Boolean).join(" · "));
+  }
+}
+
+export class DeviceList {
+  readonly #list: HTMLElement;
+  readonly #devices = new Map<string, Device>();
+  readonly #lines = new Map<string, Line>();
+
+  constructor(list: HTMLElement) {
+    this.#list = list;
+  }
+
+  clear(): void {
+    this.#devices.clear();
+    this.#lines.clear();
+    this.#list.replaceChildren();
+  }
+
+  /** Take devices as the collector says they are now. */
+  take(devices: readonly Device[]): void {
+    for (const device of devices) {
+      this.#devices.set(device.id, device);
+      const line = this.#lines.get(device.id) ?? new Line(device.id);
+      this.#lines.set(device.id, line);
+      line.show(device);
+    }
+    const rank = (device: Device): number => {
+      if (device.status === "revoked") return 3;
+      return deviceTrouble(device).length > 0 ? 0 : device.link === "online" ? 2 : 1;
+    };
+    const ordered = [...this.#devices.values()].sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
+    arrange(
+      this.#list,
+      ordered.flatMap((device) => this.#lines.get(device.id)?.root ?? []),
+    );
+  }
+}

@@ -1,0 +1,74 @@
+"""A store that an earlier version has filled, opened by this one."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, select
+
+from collector.store import migrate, passages, queries, tables
+from collector.store.database import Store, sqlite_url
+
+_FILL = """
+INSERT INTO device (id, agency, status, added_at_ns) VALUES ('lpr-1', 'pd', 'enrolled', 1);
+INSERT INTO message (id, device, epoch, stream, sequence, kind, envelope, received_at_ns)
+    VALUES (1, 'lpr-1', 7, 1, 1, 2, x'00', 5);
+INSERT INTO read (id, device, epoch, track, agency, message_id, revision, final, text, slots, regions, calibration,
+    camera, role, deployment, box, detection_score, frames, crop_sha256, frame_sha256, captured_at_ns,
+    captured_boot_ns, clock_error_ns, first_readable_ns, received_at_ns, matched_version)
+    VALUES (1, 'lpr-1', 7, 9, 'pd', 1, 0, 1, 'A1', '[[["A", 0.9]], [["1", 0.8]]]', '[]', 'none', 'north', 'lpr', 'd1',
+    '[1, 2, 3, 4]', 0.9, 3, zeroblob(32), zeroblob(32), 1000, 10, 1, -300, 1500, 1);
+INSERT INTO hotlist (name, version, imported_at_ns, imported_by, source, source_sha256)
+    VALUES ('stolen', 1, 1, 't', 't', zeroblob(32));
+INSERT INTO hotlist_entry (id, list, plate, reason, severity, notes, first_version)
+    VALUES (1, 'stolen', 'A1', 'stolen', 'high', '', 1);
+INSERT INTO alert (id, read_id, entry_id, list_version, rule, why, support, state, historical, raised_at_ns)
+    VALUES (1, 1, 1, 1, 'exact', '[]', 'raised', 'new', 0, 1600);
+INSERT INTO feed (number, kind, ref) VALUES (1, 'device', 'lpr-1'), (2, 'read', '1'), (3, 'alert', '1');
+"""
+
+
+def _made_by_the_first_version(path: Path) -> bytes:
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(migrate.configuration(connection), "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(_FILL)
+        (store_id,) = database.execute("SELECT store_id FROM store").fetchone()
+    return bytes(store_id)
+
+
+async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_of_this_one(tmp_path: Path) -> None:
+    store_id = _made_by_the_first_version(tmp_path / "c.db")
+    store = await Store.open(sqlite_url(tmp_path / "c.db"))
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), tables.metadata))
+
+    try:
+        assert store.store_id == store_id
+        async with store.read() as tx:
+            assert await tx.run_sync(differences) == []
+            (alert,) = await queries.alerts(tx)
+            (device,) = await queries.devices(tx)
+            indexes = set((await tx.execute(select(_indexes.c.name))).scalars())
+            assert await passages.looked_at(tx) == 3
+    finally:
+        await store.close()
+    read = alert.read
+    assert (read.text, read.site, read.passed_at_ns, read.passage_id) == ("A1", "lpr-1", 700, None)
+    assert (read.travel, read.marks, read.overview, read.vehicle) == (None, (), None, None)
+    assert device.site == "lpr-1"
+    assert {"ix_read_site_passed_at_ns", "ix_read_passage_id"} <= indexes
+
+
+async def test_a_new_store_looks_at_reads_from_the_first(store: Store) -> None:
+    async with store.read() as tx:
+        assert await passages.looked_at(tx) == 0
+
+
+_indexes = tables.Table("sqlite_master", tables.MetaData(), tables.Column("name", tables.String))
