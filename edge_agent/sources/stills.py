@@ -126,3 +126,11 @@ class StillsSource:
     def close(self) -> None:
         """Let ``frames`` end."""
         self._pacing.close()
+
+    def condition(self) -> str:
+        """Return nothing: a photograph is what it is."""
+        return ""
+
+    def timing(self) -> str:
+        """Return nothing: a photograph's time is the one that it was given."""
+        return ""

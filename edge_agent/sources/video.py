@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import numpy as np
 
 from edge_agent.errors import ConfigurationError, SourceError
 from edge_agent.records import Frame
-from edge_agent.sources.decoding import decoded
-from edge_agent.sources.live import DEFAULT_TIMEOUT_S, LiveSource, without_secrets
+from edge_agent.sources.camera_clock import KnownCamera
+from edge_agent.sources.decoding import AUTO, WholePictures
+from edge_agent.sources.live import DEFAULT_TIMEOUT_S, LiveSource, is_live, without_secrets
 from edge_agent.sources.pacing import Pace, Pacing
+from edge_agent.sources.picture import lazy_frame
 from edge_agent.sources.stills import IMAGE_SUFFIXES, StillsSource, list_images, log_skipped
 from edge_wire.clock import Clock
 
 
 class VideoSource(Protocol):
-    """A ``ports.FrameSource`` that also says whether each of its frames is a pass of its own."""
+    """A ``ports.FrameSource`` that also says how far it can be believed."""
 
     @property
     def stills(self) -> bool:
@@ -39,6 +40,14 @@ class VideoSource(Protocol):
         """Let ``frames`` end soon."""
         ...
 
+    def condition(self) -> str:
+        """Say why what comes cannot be believed (frozen, black, corrupt); empty if it can. From any thread."""
+        ...
+
+    def timing(self) -> str:
+        """Say in one line where capture times come from; empty for files. From any thread."""
+        ...
+
 
 class VideoFileSource:
     """One video file, from its first frame to its last.
@@ -47,6 +56,9 @@ class VideoFileSource:
         camera: id that the frames carry.
         path: anything that FFmpeg reads.
         pacing: turns presentation time into capture time.
+
+    Attributes:
+        lost: how many pictures were torn or could not be decoded so far.
     """
 
     stills = False
@@ -55,6 +67,7 @@ class VideoFileSource:
         self._camera = camera
         self._path = path
         self._pacing = pacing
+        self.lost = 0
 
     def frames(self) -> Iterator[Frame]:
         """Yield the file's frames.
@@ -66,17 +79,19 @@ class VideoFileSource:
             with av.open(str(self._path)) as container:
                 if not container.streams.video:
                     raise SourceError(f"{self._path}: holds no video; expected a video file.")
+                stream = container.streams.video[0]
+                stream.codec_context.thread_count = 1  # by default one a core, and several files may play at once
+                whole = WholePictures(self._count_lost)
                 began: float | None = None
-                for frame in decoded(container.demux(container.streams.video[0])):
-                    if frame is None or frame.time is None:
+                for picture in (picture for packet in container.demux(stream) for picture in whole.of(packet)):
+                    if picture.time is None:
                         continue  # without a time a frame is no measurement
                     # Files cut out of longer ones begin at other times than 0.
-                    began = frame.time if began is None else began
-                    media_ns = round((frame.time - began) * 1e9)
+                    began = picture.time if began is None else began
+                    media_ns = round((picture.time - began) * 1e9)
                     if not self._pacing.wait_until(media_ns):
                         return
-                    image = np.ascontiguousarray(frame.to_ndarray(format="bgr24"))
-                    yield Frame(self._camera, image, self._pacing.captured(media_ns), 0, self._path.name)
+                    yield lazy_frame(picture, self._camera, self._pacing.captured(media_ns), 0, self._path.name)
                 if began is None:
                     raise SourceError(f"{self._path}: holds no frame that can be decoded; expected a video file.")
         except (av.FFmpegError, OSError) as error:
@@ -85,6 +100,17 @@ class VideoFileSource:
     def close(self) -> None:
         """Let ``frames`` end."""
         self._pacing.close()
+
+    def condition(self) -> str:
+        """Return nothing: a recording is what it is."""
+        return ""
+
+    def timing(self) -> str:
+        """Return nothing: a recording's times are those that it was given."""
+        return ""
+
+    def _count_lost(self) -> None:
+        self.lost += 1
 
 
 def open_frame_source(
@@ -95,6 +121,9 @@ def open_frame_source(
     pace: Pace = Pace.REALTIME,
     starts_at_utc_ns: int | None = None,
     fps: float | None = None,
+    transport: str = "tcp",
+    decoder: str = AUTO,
+    known: KnownCamera | None = None,
     latency_ns: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     on_skipped: Callable[[Path, SourceError], None] = log_skipped,
@@ -102,12 +131,16 @@ def open_frame_source(
     """Return the source that ``url`` names; live sources and videos are opened when iterated.
 
     Args:
-        url: an image, a folder of images, a video file, ``rtsp://…``, ``/dev/videoN``, or N alone.
+        url: an image, a folder of images, a video file, ``rtsp://…``, ``/dev/videoN``, N alone, or a link in
+            ``/dev/v4l``.
         camera: id that the frames carry.
         clock: where capture times come from.
         pace: for files: in the time that they took, or as fast as they can be read.
         starts_at_utc_ns: for files: UTC nanoseconds of the first frame; None: now.
         fps: for folders: the pictures are consecutive frames at this rate.
+        transport: for ``rtsp://``: ``tcp`` or ``udp``.
+        decoder: for live sources: ``auto``, ``software`` or a kind of FFmpeg's, such as ``cuda``.
+        known: for live sources: what is kept of the camera from one connection to the next.
         latency_ns: for live sources: how long before its arrival a frame was exposed.
         timeout_s: for live sources: how long to wait for a connection or a frame.
         on_skipped: for folders: is told each picture that could not be read.
@@ -118,12 +151,19 @@ def open_frame_source(
     text = str(url)
     if fps is not None and not 0 < fps <= 1000:
         raise ConfigurationError(f"fps: got {fps}, expected frames per second above 0 and up to 1000.")
-    if text.isdecimal():
-        text = f"/dev/video{text}"
     if "://" in text and not text.startswith(("rtsp://", "rtsps://")):
         raise ConfigurationError(f"got {without_secrets(text)!r}, expected rtsp://, /dev/videoN, a file or a folder.")
-    if "://" in text or text.startswith("/dev/video"):
-        return LiveSource(camera, text, clock, latency_ns=latency_ns, timeout_s=timeout_s)
+    if is_live(text):
+        return LiveSource(
+            camera,
+            text,
+            clock,
+            transport=transport,
+            decoder=decoder,
+            known=known,
+            latency_ns=latency_ns,
+            timeout_s=timeout_s,
+        )
     path = Path(text)
     pacing = Pacing(clock, pace, starts_at_utc_ns)
     try:

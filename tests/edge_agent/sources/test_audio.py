@@ -150,3 +150,11 @@ def test_the_loudest_channel_is_heard_and_kept(tmp_path: Path) -> None:
     for _ in range(12):
         last = channel.of(np.hstack([right * 0.01, left]))
     assert last[0] == pytest.approx(0.5)
+
+
+def test_a_recording_that_is_not_there_is_said_to_be_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"gone\.wav: cannot be read \(No such file or directory\)"):
+        list(read_blocks(tmp_path / "gone.wav"))
+    (tmp_path / "torn.wav").write_bytes(b"RIFF")
+    with pytest.raises(SourceError, match="cannot be read as a recording"):
+        list(read_blocks(tmp_path / "torn.wav"))

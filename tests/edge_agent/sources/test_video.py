@@ -12,7 +12,7 @@ import pytest
 
 from edge_agent.errors import ConfigurationError, SourceError
 from edge_agent.records import Frame
-from edge_agent.sources.live import RTSP_LATENCY_NS, LiveSource, without_secrets
+from edge_agent.sources.live import RTSP_LATENCY_NS, LiveSource, is_live, without_secrets
 from edge_agent.sources.pacing import Pace
 from edge_agent.sources.stills import StillsSource
 from edge_agent.sources.video import VideoFileSource, open_frame_source
@@ -147,6 +147,35 @@ def test_a_video_has_its_own_frame_times(tmp_path: Path) -> None:
     assert frames[0].image.mean() < frames[4].image.mean()
 
 
+def test_a_videos_luma_is_there_without_its_colours(tmp_path: Path) -> None:
+    frames = list(open_fast(write_video(tmp_path / "road.mp4")).frames())
+    assert [f.luma.shape for f in frames] == [(48, 64)] * 5
+    assert frames[0].luma.mean() < frames[4].luma.mean()
+
+
+def test_a_video_that_is_damaged_inside_costs_what_needs_the_damaged_part(tmp_path: Path) -> None:
+    path = tmp_path / "road.mp4"
+    rng = np.random.default_rng(2)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", 10
+        for i in range(60):
+            noise = rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+            picture = av.VideoFrame.from_ndarray(noise, format="bgr24")
+            picture.pts, picture.time_base = i, Fraction(1, 10)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + bytes(400) + whole[middle + 400 :])
+    source = open_fast(path)
+    assert isinstance(source, VideoFileSource)
+    frames = list(source.frames())
+    assert 40 <= len(frames) < 60
+    assert len(frames) + source.lost == 60
+    assert (source.condition(), source.timing()) == ("", "")
+
+
 def test_a_closed_source_ends(tmp_path: Path) -> None:
     source = open_fast(write_video(tmp_path / "road.mp4"))
     frames = source.frames()
@@ -172,6 +201,17 @@ def test_a_file_without_video_is_an_error(tmp_path: Path) -> None:
     assert isinstance(source, VideoFileSource)
     with pytest.raises(SourceError, match="holds no video"):
         list(source.frames())
+
+
+@pytest.mark.parametrize("url", ["rtsp://cam/1", "rtsps://cam/1", "/dev/video0", "0", "/dev/v4l/by-id/usb-A-index0"])
+def test_what_goes_on_for_ever(url: str) -> None:
+    assert is_live(url)
+    assert isinstance(open_frame_source(url, camera="cam", clock=FakeClock(), transport="udp"), LiveSource)
+
+
+@pytest.mark.parametrize("url", ["road.mp4", "/dev/shm/road.mp4", "folder", "0.jpg"])
+def test_what_ends(url: str) -> None:
+    assert not is_live(url)
 
 
 def test_a_missing_usb_camera_is_named() -> None:
@@ -281,6 +321,8 @@ def test_an_rtsp_camera_gives_frames_with_an_honest_time_and_then_breaks_off() -
     assert [f.scene for f in frames] == sorted(f.scene for f in frames)
     assert len({f.scene for f in frames}) == 2
     assert not source.stills
+    assert source.timing() == "arrival: no sender report so far"
+    assert source.decoder == "software"
 
 
 def collect(source: LiveSource, frames: list[Frame]) -> None:
