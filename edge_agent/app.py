@@ -18,6 +18,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+import cv2
 import structlog
 
 from edge_agent.bodies import as_plate_read, as_shot_arrival
@@ -26,15 +27,21 @@ from edge_agent.errors import OutboxError
 from edge_agent.gunshots.classifier import OnnxShotClassifier
 from edge_agent.gunshots.detector import ShotDetector
 from edge_agent.inference.models import PlateModels, resolve_gunshot, resolve_plates
+from edge_agent.inference.providers import Provider
 from edge_agent.outbox import Entry, EvidenceFile, Outbox, OutboxSettings
+from edge_agent.plates.motion import MotionGate
 from edge_agent.plates.overview import OverviewPicker, OverviewStage, RecentFrames
 from edge_agent.plates.reader import NetworkPlateReader
 from edge_agent.plates.stage import PlateStage
+from edge_agent.ports import PlateReader
 from edge_agent.provisioning import device_key
 from edge_agent.records import AudioBlock, Frame, HeardShot, VotedRead
 from edge_agent.sources.audio import open_audio_source
+from edge_agent.sources.camera_clock import KnownCamera
+from edge_agent.sources.live import is_live
 from edge_agent.sources.pacing import Pace
 from edge_agent.sources.video import VideoSource, open_frame_source
+from edge_agent.turns import ReaderInTurns, Turns, usable_cores
 from edge_agent.uplink import Uplink, UplinkSettings, check_files
 from edge_agent.watch import Source, Watch
 from edge_wire.clock import Clock, SystemClock, kernel_discipline
@@ -52,8 +59,13 @@ def _starts_at_utc_ns(playback: FilePlayback) -> int | None:
     return round(at.timestamp() * 1e6) * 1_000 if isinstance(at, datetime) else None
 
 
-def open_camera(camera: Camera, clock: Clock) -> VideoSource:
+def open_camera(camera: Camera, clock: Clock, known: KnownCamera | None = None) -> VideoSource:
     """Open what a camera's settings name.
+
+    Args:
+        camera: the settings.
+        clock: where capture times come from.
+        known: what is kept of the camera from one connection to the next.
 
     Raises:
         ConfigurationError: it names nothing that can be opened.
@@ -65,6 +77,9 @@ def open_camera(camera: Camera, clock: Clock) -> VideoSource:
         pace=Pace(camera.pace),
         starts_at_utc_ns=_starts_at_utc_ns(camera),
         fps=camera.fps,
+        transport=camera.transport,
+        decoder=camera.decoder,
+        known=known,
         latency_ns=None if camera.latency_ms is None else camera.latency_ms * 1_000_000,
     )
 
@@ -100,7 +115,11 @@ def shot_classifier(config: AgentConfig, microphone: Microphone) -> OnnxShotClas
     Raises:
         ModelError: there is none of that name.
     """
-    return OnnxShotClassifier(resolve_gunshot(microphone.model, config.models.dir))
+    return OnnxShotClassifier(
+        resolve_gunshot(microphone.model, config.models.dir),
+        threads=config.models.threads,
+        provider=Provider(config.models.provider),
+    )
 
 
 def outbox_settings(config: AgentConfig) -> OutboxSettings:
@@ -168,10 +187,18 @@ class Agent:
         self._crash: BaseException | None = None
         self._stop = asyncio.Event()
         self._failed_to_keep = 0
-        self._reader: NetworkPlateReader | None = None
+        self._reader: PlateReader | None = None
         if any(config.reads_plates(camera) for camera in config.cameras):
             models = plate_models(config)
-            self._reader = NetworkPlateReader(models, pad=config.plates.pad)
+            cv2.setNumThreads(1)  # turns share out the cores; OpenCV's own pool would take them all beside that
+            reader = NetworkPlateReader(
+                models,
+                pad=config.plates.pad,
+                threads=config.models.threads,
+                provider=Provider(config.models.provider),
+            )
+            log.info("networks", plates=models.set_name, provider=str(reader.provider), threads=config.models.threads)
+            self._reader = ReaderInTurns(reader, Turns(config.plates.at_once or usable_cores()))
             self._models.append(("plates", models.set_name))
         self._classifiers = {m.id: shot_classifier(config, m) for m in config.microphones}
         self._models += sorted({("gunshots", classifier.name) for classifier in self._classifiers.values()})
@@ -253,9 +280,11 @@ class Agent:
     def _camera_watch(
         self, camera: Camera, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
     ) -> Watch[Frame, VotedRead]:
+        known = KnownCamera()
+
         def open_again() -> Source[Frame]:
-            source = open_camera(camera, self._clock)
-            return Source(source.frames, source.close)
+            source = open_camera(camera, self._clock, known)
+            return Source(source.frames, source.close, source.condition)
 
         paired = self._config.overview_of(camera)
         picker = None if paired is None else OverviewPicker(self._recent[paired.id])
@@ -273,7 +302,9 @@ class Agent:
         plates = None
         if self._config.reads_plates(camera):
             assert self._reader is not None
-            plates = PlateStage(self._reader, self._clock, stills=stills, crop_pad=self._config.plates.pad)
+            plates = PlateStage(
+                self._reader, self._clock, stills=stills, crop_pad=self._config.plates.pad, gate=MotionGate
+            )
         recent = self._recent.get(camera.id)
         stage = plates if recent is None else OverviewStage(recent, plates)
         assert stage is not None, "the configuration refuses a camera that is neither read nor shown"
@@ -282,12 +313,13 @@ class Agent:
             open_again,
             stage,
             deliver,
-            live=_is_live_camera(camera.url),
+            live=is_live(camera.url),
             # A picture that is late delays every later one; stills and recordings at full speed are all looked at.
             newest_only=camera.pace == "realtime" and not stills,
             clock=self._clock,
             changed=changed,
             crashed=crashed,
+            doubt=plates.doubt if plates is not None else lambda: "",
         )
 
     def _microphone_watch(
@@ -327,9 +359,10 @@ class Agent:
     async def _health(self, outbox: Outbox, uplink: Uplink) -> Health:
         state = await outbox.state()
         age_s = uplink.status.last_ack_age_s
-        sources = []
+        sources, skipped = [], []
         for name, (kind, watch) in self._watches.items():
             now = watch.state()
+            skipped += [(name, now.dropped)] if now.dropped else []
             sources.append(SourceState(name, kind, now.state, now.reason[:200], round(now.rate_hz * 1000)))
         return Health(
             connection=uplink.status.connection,
@@ -342,12 +375,8 @@ class Agent:
             sources=tuple(sources),
             models=tuple(self._models),
             version=version("nightjar"),
+            skipped=tuple(skipped),
         )
-
-
-def _is_live_camera(url: str) -> bool:
-    """Whether it goes on for ever, and is not a file that ends; as ``open_frame_source`` tells them apart."""
-    return "://" in url or url.startswith("/dev/video") or url.isdecimal()
 
 
 def _is_live_microphone(source: str) -> bool:

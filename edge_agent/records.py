@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,11 +77,11 @@ class Frame:
     @property
     def luma(self) -> NDArray[np.uint8]:
         """The brightness alone, (H, W) uint8: the decoder's own plane where there is one, else made of ``image``."""
-        return (
-            self._luma()
-            if self._luma is not None
-            else np.asarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY), np.uint8)
-        )
+        if self._luma is not None:
+            return self._luma()
+        import cv2  # takes a fifth of a second, which commands that only know these records should not pay
+
+        return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,10 @@ way to the next, counted; elsewhere a few stand there and the source waits: soun
 
 Everything that the stage hands out goes through ``deliver``, called by the second thread; it returns when the outbox
 has it.
+
+A source that breaks off is opened again for ever, at growing intervals, and says since when and when next. One that
+goes on but cannot be believed (a frozen or black picture, readings at an impossible rate) is ``doubtful``; it is worked
+on as before.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -24,6 +29,7 @@ from edge_wire.clock import Clock
 _ROOM_TO_WAIT = 4
 _TICK_S = 0.1
 _LONGEST_WAIT_S = 60.0
+_REASON_LENGTH = 200  # what health carries
 
 _Item = TypeVar("_Item")
 _Out = TypeVar("_Out")
@@ -50,15 +56,30 @@ class Stage(Protocol[_In, _Given]):
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[_Item]):
-    """A source once opened: how to iterate it and how to end that."""
+    """A source once opened.
+
+    Attributes:
+        items: iterates it; called once.
+        close: lets the iteration end soon; called from any thread, perhaps twice.
+        condition: why what it gives cannot be believed although it gives something; empty if it can. Called from the
+            stage's thread.
+    """
 
     items: Callable[[], Iterator[_Item]]
     close: Callable[[], None]
+    condition: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
-    """How a source is: ``state`` is connecting, ok, failed or ended; ``rate_hz`` since it was last asked."""
+    """How a source is.
+
+    Attributes:
+        state: connecting, ok, doubtful, failed or ended.
+        reason: why it is doubtful or failed, for people; of a live source also when it is tried again.
+        rate_hz: items a second that came since it was last asked.
+        dropped: items since the start that gave way to newer ones because there was no time for them.
+    """
 
     state: str
     reason: str
@@ -79,6 +100,7 @@ class Watch(Generic[_Item, _Out]):
         clock: for rates and deadlines.
         changed: called, from any thread, when the state changes.
         crashed: called with an error that nobody expected; the source is over, and the agent should stop loudly.
+        doubt: why what the stage makes of it cannot be believed; empty if it can. Called from the stage's thread.
         first_wait_s: before a live source is opened again; doubled up to a minute while nothing comes.
     """
 
@@ -94,6 +116,7 @@ class Watch(Generic[_Item, _Out]):
         clock: Clock,
         changed: Callable[[], None],
         crashed: Callable[[BaseException], None],
+        doubt: Callable[[], str] = lambda: "",
         first_wait_s: float = 1.0,
     ) -> None:
         self._name = name
@@ -105,9 +128,11 @@ class Watch(Generic[_Item, _Out]):
         self._clock = clock
         self._changed = changed
         self._crashed = crashed
+        self._doubt = doubt
         self._first_wait_s = first_wait_s
         self._items: queue.Queue[_Item | None] = queue.Queue(1 if newest_only else _ROOM_TO_WAIT)
         self._all_taken = False
+        self._came = False  # whether the source that is open has given anything
         self._closing = threading.Event()
         self._source: Source[_Item] | None = None
         self._lock = threading.Lock()
@@ -157,9 +182,28 @@ class Watch(Generic[_Item, _Out]):
             same = (self._state, self._reason) == (state, reason)
             self._state, self._reason, self._broken = state, reason, broken
         if not same:
-            say = log.warning if state == "failed" else log.info
-            say("source", source=self._name, state=state, reason=reason, dropped=self._dropped)
-            self._changed()
+            self._tell(state, reason)
+
+    def _judge(self) -> None:
+        """Say whether what comes can be believed, as long as something comes."""
+        with self._lock:
+            if self._source is None or self._state not in ("ok", "doubtful"):
+                return
+            condition, before = self._source.condition, self._state
+        reason = (condition() or self._doubt())[:_REASON_LENGTH]
+        with self._lock:
+            if self._state != before:
+                return  # it broke off meanwhile
+            # The reason may count seconds; a new one alone is no news.
+            self._state, self._reason = "doubtful" if reason else "ok", reason
+            same = self._state == before
+        if not same:
+            self._tell("doubtful" if reason else "ok", reason)
+
+    def _tell(self, state: str, reason: str) -> None:
+        say = log.warning if state in ("failed", "doubtful") else log.info
+        say("source", source=self._name, state=state, reason=reason, dropped=self._dropped)
+        self._changed()
 
     def _supervise(self, work: Callable[[], None]) -> None:
         try:
@@ -172,41 +216,46 @@ class Watch(Generic[_Item, _Out]):
                 self._all_taken = self._items.get() is None  # the other thread must not wait for ever for room
 
     def _iterate(self) -> None:
-        wait_s = self._first_wait_s
+        attempt, wait_s, since_utc_ns = 0, 0.0, self._clock.utc_ns()
         try:
             while not self._closing.is_set():
+                self._came = False
+                reason = "the stream ended" if self._live else ""
                 try:
-                    came = self._iterate_once()
-                    reason = "" if self._closing.is_set() or not self._live else "the stream ended"
+                    self._iterate_once()
                 except SourceError as error:
-                    came, reason = False, str(error)
-                if not self._live or self._closing.is_set():
+                    reason = str(error)
+                if self._closing.is_set():
+                    reason = ""
+                if not reason or not self._live:
                     self._say("failed" if reason else "ended", reason)
                     return
-                self._say("failed", reason)
-                wait_s = self._first_wait_s if came else min(2 * wait_s, _LONGEST_WAIT_S)
+                if self._came:
+                    attempt, since_utc_ns = 0, self._clock.utc_ns()
+                attempt += 1
+                wait_s = self._first_wait_s if attempt == 1 else min(2 * wait_s, _LONGEST_WAIT_S)
+                self._say("failed", _trying_again(reason, wait_s, attempt, since_utc_ns))
                 self._closing.wait(wait_s)
         finally:
             self._items.put(None)
 
-    def _iterate_once(self) -> bool:
-        """Open and iterate until it ends; return whether anything came."""
+    def _iterate_once(self) -> None:
+        """Open and iterate until it ends."""
         source = self._open()
         with self._lock:
             self._source = source
-        came = False
         try:
             for item in source.items():
                 if self._closing.is_set():
                     break
-                came = True
-                self._say("ok")
+                if not self._came:
+                    self._came = True
+                    self._say("ok")
                 self._hand_over(item)
         finally:
             source.close()
             with self._lock:
                 self._source = None
-        return came
 
     def _hand_over(self, item: _Item) -> None:
         with self._lock:
@@ -229,13 +278,22 @@ class Watch(Generic[_Item, _Out]):
                 item = self._items.get(timeout=_TICK_S)
             except queue.Empty:
                 self._send(self._stage.tick(self._clock.boot_ns()))
+                self._judge()
                 continue
             if item is None:
                 self._all_taken = True
                 break
             self._send(self._stage.observe(item))
+            self._judge()
         self._send(self._stage.close())
 
     def _send(self, out: Sequence[_Out]) -> None:
         if out:
             self._deliver(out)
+
+
+def _trying_again(reason: str, wait_s: float, attempt: int, since_utc_ns: int) -> str:
+    """Return ``reason`` with what is done about it, the latter never cut off."""
+    since = datetime.fromtimestamp(since_utc_ns // 1_000_000_000, UTC)
+    then = f"; trying again in {wait_s:g} s (attempt {attempt}, since {since:%Y-%m-%d %H:%M} UTC)"
+    return reason.rstrip(".")[: _REASON_LENGTH - len(then)] + then

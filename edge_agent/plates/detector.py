@@ -12,12 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from open_image_models.detection.core.yolo_v9.preprocess import letterbox
 
 from edge_agent.errors import ModelError
-from edge_agent.inference.session import open_session
+from edge_agent.inference.providers import Provider
+from edge_agent.inference.session import open_session, provider_of
 from edge_agent.records import Box
 
 # fast-alpr's default; below it false plates grow faster than finds.
@@ -44,13 +46,16 @@ class PlateDetector:
         path: the ONNX file.
         min_score: detections below this score are dropped.
         threads: cores that one run may use.
+        provider: what to run on.
 
     Raises:
         ModelError: the file is damaged or has another form.
     """
 
-    def __init__(self, path: Path, *, min_score: float = DEFAULT_MIN_SCORE, threads: int = 1) -> None:
-        self._session = open_session(path, threads=threads)
+    def __init__(
+        self, path: Path, *, min_score: float = DEFAULT_MIN_SCORE, threads: int = 1, provider: Provider = Provider.AUTO
+    ) -> None:
+        self._session = open_session(path, threads=threads, provider=provider)
         self._min_score = min_score
         given = self._session.get_inputs()[0]
         self._input = given.name
@@ -58,11 +63,18 @@ class PlateDetector:
             raise ModelError(f"{path}: input {given.name}: got {given.type} {given.shape}, expected float 1x3xHxW.")
         self._size_px: tuple[int, int] = (given.shape[2], given.shape[3])
 
+    @property
+    def provider(self) -> Provider:
+        """What the network really runs on."""
+        return provider_of(self._session)
+
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Return the plates of ``image``, (H, W, 3) uint8 BGR, in the network's order."""
         boxed, (ratio, _), (left_px, top_px) = letterbox(image, self._size_px)
-        rgb = np.divide(boxed[:, :, ::-1].transpose(2, 0, 1), 255, dtype=np.float32)
-        (rows,) = self._session.run(None, {self._input: rgb[None]})
+        rgb = np.empty((1, 3, *self._size_px), np.float32)
+        for plane, colour in zip(rgb[0], reversed(cv2.split(boxed)), strict=True):
+            np.divide(colour, np.float32(255), out=plane)  # plane by plane: a quarter of the time of a strided division
+        (rows,) = self._session.run(None, {self._input: rgb})
         rows = rows.reshape(-1, 7)
         rows = rows[rows[:, 6] >= self._min_score]
         rows[:, [1, 3]] = (rows[:, [1, 3]] - left_px) / ratio

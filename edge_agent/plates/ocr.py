@@ -1,16 +1,19 @@
-"""Reads a plate's crop into a distribution per character slot.
+"""Reads crops of plates into a distribution per character slot.
 
 The form is fast-plate-ocr's: uint8 NHWC in; N x slots x alphabet out, and a region head where there is one; a YAML file
 gives alphabet, slots, size, colour mode, interpolation, aspect ratio and regions. Its configuration and resizing are
-used as they are, so that the same weights give the same text; the network is run here, because that library returns
-only each slot's best character, and votes and the matcher need the others.
+used, so that the same weights give the same text (how a crop is enlarged may be chosen by the caller); the network is
+run here, because that library returns only each slot's best character, and votes and the matcher need the others.
 
 Safe to call from several threads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,28 +23,49 @@ from fast_plate_ocr.inference.config import PlateConfig
 from numpy.typing import NDArray
 
 from edge_agent.errors import ModelError
+from edge_agent.inference.providers import Provider
 from edge_agent.inference.session import open_session
 from edge_agent.plates.regions import region_codes
 from edge_agent.records import Reading
+
+Interpolation = Literal["linear", "cubic", "area", "lanczos4", "nearest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the network says of several crops, as it says it.
+
+    Attributes:
+        slots: (crops, slots, alphabet) float32, rows sum to 1.
+        regions: (crops, regions) float32 in the order of the network's head; without a head (crops, 0).
+    """
+
+    slots: NDArray[np.float32]
+    regions: NDArray[np.float32]
 
 
 class PlateOcr:
     """An OCR network with its description.
 
+    Attributes:
+        alphabet: the characters of the last axis, in order.
+        pad: the character that stands for "no character in this slot".
+
     Args:
         path: the ONNX file.
         config_path: its YAML.
-        calibration: id of what was done to the probabilities; every reading carries it.
         threads: cores that one run may use.
+        provider: what to run on.
 
     Raises:
         ModelError: a file is damaged, or the two do not belong together.
     """
 
-    def __init__(self, path: Path, config_path: Path, *, calibration: str, threads: int = 1) -> None:
+    def __init__(self, path: Path, config_path: Path, *, threads: int = 1, provider: Provider = Provider.AUTO) -> None:
         self._config = _load_config(config_path)
-        self._session = open_session(path, threads=threads)
-        self._calibration = calibration
+        self._session = open_session(path, threads=threads, provider=provider)
+        self.alphabet = self._config.alphabet
+        self.pad = self._config.pad_char
         self._input = self._session.get_inputs()[0].name
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         plate = "plate" if "plate" in outputs else next(iter(outputs))
@@ -59,9 +83,45 @@ class PlateOcr:
         for what, got, expected in form:
             if isinstance(got, int) and got != expected:
                 raise ModelError(f"{path}: {what}: got {got}, expected {expected} as {config_path} says.")
+        self._any_number = not isinstance(self._session.get_inputs()[0].shape[0], int)
 
-    def read(self, crop: NDArray[np.uint8]) -> Reading:
-        """Read ``crop``, (H, W, 3) uint8 BGR, not empty."""
+    def answer(self, crops: Sequence[NDArray[np.uint8]], interpolation: Interpolation | None = None) -> Answer:
+        """Read all ``crops``, each (H, W, 3) uint8 BGR and not empty, in one run.
+
+        Args:
+            crops: at least one.
+            interpolation: how they are brought to the network's size, in fast-plate-ocr's words ("linear", "cubic");
+                None is as the configuration says.
+        """
+        pictures = np.stack([self._picture(crop, interpolation or self._config.interpolation) for crop in crops])
+        batches = [pictures] if self._any_number else [picture[None] for picture in pictures]
+        runs = [self._session.run(self._outputs, {self._input: batch}) for batch in batches]
+        plate, *region = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        form = (len(crops), self._config.max_plate_slots, len(self._config.alphabet))
+        slots = plate.reshape(form).astype(np.float32)
+        slots /= slots.sum(axis=-1, keepdims=True)
+        regions = region[0].reshape(len(crops), -1) if region else np.zeros((len(crops), 0), np.float32)
+        return Answer(slots, regions)
+
+    def reading(self, slots: NDArray[np.float32], regions: NDArray[np.float32], calibration: str) -> Reading:
+        """Name what the arrays of one plate say.
+
+        Args:
+            slots: (any number of slots, alphabet), rows sum to 1.
+            regions: (regions,) in the order of the network's head; empty names none.
+            calibration: the id of what ``slots`` went through.
+        """
+        order = np.argsort(-regions)
+        named = ((self._regions[i], float(regions[i])) for i in order)
+        return Reading(
+            alphabet=self.alphabet,
+            pad=self.pad,
+            probabilities=slots,
+            regions={code: probability for code, probability in named if code is not None},
+            calibration=calibration,
+        )
+
+    def _picture(self, crop: NDArray[np.uint8], interpolation: Interpolation) -> NDArray[np.uint8]:
         config = self._config
         colour = cv2.COLOR_BGR2GRAY if config.image_color_mode == "grayscale" else cv2.COLOR_BGR2RGB
         picture = resize_image(
@@ -70,24 +130,10 @@ class PlateOcr:
             config.img_width,
             image_color_mode=config.image_color_mode,
             keep_aspect_ratio=config.keep_aspect_ratio,
-            interpolation_method=config.interpolation,
+            interpolation_method=interpolation,
             padding_color=config.padding_color,
         )
-        plate, *region = self._session.run(self._outputs, {self._input: picture[None]})
-        slots = plate.reshape(config.max_plate_slots, len(config.alphabet)).astype(np.float32)
-        slots /= slots.sum(axis=1, keepdims=True)
-        return Reading(
-            alphabet=config.alphabet,
-            pad=config.pad_char,
-            probabilities=slots,
-            regions=self._by_code(region[0].reshape(-1)) if region else {},
-            calibration=self._calibration,
-        )
-
-    def _by_code(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
-        order = np.argsort(-probabilities)
-        named = ((self._regions[i], float(probabilities[i])) for i in order)
-        return {code: probability for code, probability in named if code is not None}
+        return np.asarray(picture, np.uint8)
 
 
 def _load_config(path: Path) -> PlateConfig:

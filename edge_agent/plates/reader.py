@@ -1,4 +1,9 @@
-"""The detector and the OCR together behind ``ports.PlateReader``."""
+"""The detector and the OCR together behind ``ports.PlateReader``: the best reading of one frame.
+
+Each find is read once, from a crop that is wider than the box. Only where that leaves a character in doubt is it read
+again, from other crops and straightened, and the answers are averaged: most plates cost one run. What each step gained,
+on which pictures, is in docs/plates.md; ``bench/reading.py`` compares with fast-alpr.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,30 @@ from numpy.typing import NDArray
 
 from edge_agent.errors import ConfigurationError
 from edge_agent.inference.models import PlateModels
-from edge_agent.plates.detector import DEFAULT_MIN_SCORE, PlateDetector
-from edge_agent.plates.ocr import PlateOcr
-from edge_agent.records import Box, PlateCandidate
+from edge_agent.inference.providers import Provider
+from edge_agent.plates.calibration import Calibration, calibration_for
+from edge_agent.plates.detector import DEFAULT_MIN_SCORE, Detection, PlateDetector
+from edge_agent.plates.fusion import confidence_of, fused, weights_of
+from edge_agent.plates.layouts import WIDEST_TWO_LINE, has_stacked_letters, joined, lines_of
+from edge_agent.plates.ocr import Interpolation, PlateOcr
+from edge_agent.plates.quality import is_infrared, marks_of
+from edge_agent.plates.rectify import rectified
+from edge_agent.plates.rejection import reason_against, without_parts
+from edge_agent.plates.voting import readability
+from edge_agent.records import Box, PlateCandidate, PlateMark
 
 # Detectors cut close, and a character that touches the edge is misread. docs/plates.md has the figures by padding.
 DEFAULT_PAD = 0.12
+# A plate is read again when one of its slots is less sure than this. More plates than that gained nothing.
+UNSURE = 0.9
+# Of 29 made photographs less legible than this at first, more crops made none right; far plates are many on a road.
+_HOPELESS = 0.4
+# Of the padding, less and more; of the box's width, to the left and to the right.
+_OTHER_PADS = (2 / 3, 4 / 3)
+_SHIFTS = (-0.04, 0.04)
+# Networks are given small pictures enlarged; cubic keeps strokes that linear smears.
+_ENLARGING: Interpolation = "cubic"
+_LEAST_LINE = 2
 
 
 def padded(box: Box, pad: float, width_px: int, height_px: int) -> Box:
@@ -27,13 +50,18 @@ def cut(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 
 
 class NetworkPlateReader:
-    """Detector, crop, OCR. Safe to call from several threads.
+    """Detector, crops, OCR. Safe to call from several threads.
 
     Args:
         models: the files, as ``resolve_plates`` found them.
-        pad: by how much of its own size each box is widened on each side before it is read.
+        pad: by how much of its own size each box is widened on each side before it is read. 0 is the plain mode:
+            exactly what fast-alpr does with the same files, without any of this page's improvements, marks, rejections
+            or calibration.
         min_score: detections below this score are dropped.
         threads: cores that one network may use.
+        provider: what the networks run on.
+        unsure: a plate is read again when one of its slots is less sure than this; 0 never, 1 always.
+        calibration: what turns the OCR's distributions into calibrated ones; None takes what was fitted for this OCR.
 
     Raises:
         ModelError: a file is damaged or has another form.
@@ -47,21 +75,98 @@ class NetworkPlateReader:
         pad: float = DEFAULT_PAD,
         min_score: float = DEFAULT_MIN_SCORE,
         threads: int = 1,
+        provider: Provider = Provider.AUTO,
+        calibration: Calibration | None = None,
+        unsure: float = UNSURE,
     ) -> None:
         if not 0.0 <= pad <= 0.5:
             raise ConfigurationError(f"pad: got {pad}, expected a fraction of the box from 0 to 0.5.")
         self.pad = pad
-        self._detector = PlateDetector(models.detector, min_score=min_score, threads=threads)
-        # "raw": straight from the network; a fitted temperature will have an id of its own.
-        calibration = f"raw-{models.ocr_sha256[:8]}"
-        self._ocr = PlateOcr(models.ocr, models.ocr_config, calibration=calibration, threads=threads)
+        self._unsure = unsure
+        raw = Calibration(f"raw-{models.ocr_sha256[:8]}")
+        self._calibration = raw if pad == 0 else calibration or calibration_for(models.ocr_sha256)
+        self._detector = PlateDetector(models.detector, min_score=min_score, threads=threads, provider=provider)
+        self._ocr = PlateOcr(models.ocr, models.ocr_config, threads=threads, provider=provider)
+
+    @property
+    def provider(self) -> Provider:
+        """What the networks really run on."""
+        return self._detector.provider
 
     def read(self, image: NDArray[np.uint8]) -> list[PlateCandidate]:
-        """Return the plates of ``image``, (H, W, 3) uint8 BGR, the surest reading first."""
+        """Return what was found in ``image``, (H, W, 3) uint8 BGR: plates, the surest first, then what was rejected."""
+        found = self._detector.detect(image)
+        if self.pad == 0:
+            candidates = [self._plain(image, detection) for detection in found]
+        else:
+            infrared = bool(found) and is_infrared(image)
+            candidates = without_parts([self._candidate(image, detection, infrared) for detection in found])
+        return sorted(candidates, key=lambda c: (c.rejected is not None, -c.reading.confidence))
+
+    def _plain(self, image: NDArray[np.uint8], found: Detection) -> PlateCandidate:
+        answer = self._ocr.answer([cut(image, found.box)])
+        reading = self._ocr.reading(answer.slots[0], answer.regions[0], self._calibration.id)
+        return PlateCandidate(found.box, found.score, reading)
+
+    def _candidate(self, image: NDArray[np.uint8], found: Detection, infrared: bool) -> PlateCandidate:
+        box = found.box
+        slots, regions, marks = self._read_plate(image, box)
+        if infrared:
+            # No region head was measured on infrared, where plates have no colours: it abstains.
+            marks |= {PlateMark.INFRARED}
+            regions = regions[:0]
+        raw = self._ocr.reading(slots, regions, self._calibration.id)
+        calibrated = self._calibration.apply(slots, float(box.x2 - box.x1), infrared)
+        return PlateCandidate(
+            box=box,
+            detection_score=found.score,
+            reading=self._ocr.reading(calibrated, regions, self._calibration.id),
+            marks=marks | marks_of(image, box),
+            rejected=reason_against(box, found.score, raw, image.shape[0]),
+        )
+
+    def _read_plate(
+        self, image: NDArray[np.uint8], box: Box
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], frozenset[PlateMark]]:
+        """Return the (slots, alphabet) and (regions,) of the plate within ``box``, raw, and how it is laid out."""
+        whole = cut(image, padded(box, self.pad, image.shape[1], image.shape[0]))
+        nearly_square = box.x2 - box.x1 < WIDEST_TWO_LINE * (box.y2 - box.y1)
+        answer = self._ocr.answer([whole, *(lines_of(whole) if nearly_square else ())], _ENLARGING)
+        slots, regions = answer.slots[0], answer.regions[0]
+        marks = set()
+        legible = readability(self._ocr.reading(slots, regions, ""))
+        if slots.max(axis=1).min() < self._unsure and legible >= _HOPELESS:
+            again = self._ocr.answer(self._other_crops(image, box, whole), _ENLARGING)
+            crops = np.concatenate([answer.slots[:1], again.slots])
+            weights = weights_of(crops)
+            slots = fused(crops, weights)
+            regions = fused(np.concatenate([answer.regions[:1], again.regions]), weights)
+            if has_stacked_letters(whole):
+                marks.add(PlateMark.STACKED)
+        if nearly_square:
+            pad = self._ocr.alphabet.index(self._ocr.pad)
+            upper, lower = answer.slots[1:]
+            both = joined(upper, lower, pad)
+            surer = confidence_of(both) > confidence_of(slots)
+            if min(map(len, (_text(upper, pad), _text(lower, pad)))) >= _LEAST_LINE and (
+                surer or _text(both, pad) == _text(slots, pad)
+            ):
+                slots = both if surer else slots
+                marks.add(PlateMark.TWO_LINE)
+        return slots, regions, frozenset(marks)
+
+    def _other_crops(self, image: NDArray[np.uint8], box: Box, whole: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """Return further crops of the plate within ``box``, of which ``whole`` is the first."""
         height_px, width_px = image.shape[:2]
-        candidates = [
-            PlateCandidate(found.box, found.score, self._ocr.read(cut(image, wide)))
-            for found in self._detector.detect(image)
-            for wide in [padded(found.box, self.pad, width_px, height_px)]
-        ]
-        return sorted(candidates, key=lambda c: -c.reading.confidence)
+        boxes = [padded(box, self.pad * share, width_px, height_px) for share in _OTHER_PADS]
+        for shift in _SHIFTS:
+            dx = round(shift * (box.x2 - box.x1))
+            beside = Box(max(box.x1 + dx, 0), box.y1, min(box.x2 + dx, width_px), box.y2)
+            boxes.append(padded(beside, self.pad, width_px, height_px))
+        straight = rectified(whole)
+        return [cut(image, other) for other in boxes] + ([] if straight is None else [straight])
+
+
+def _text(slots: NDArray[np.float32], pad: int) -> list[int]:
+    """Return the places in the alphabet of what ``slots``, (slots, alphabet), most likely read, without padding."""
+    return [int(best) for best in slots.argmax(axis=1) if best != pad]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from edge_agent.errors import ModelError
-from edge_agent.records import Reading
+from edge_agent.records import PlateMark, Reading
 
 # English short names as region heads write them; ISO 3166-1 alpha-2.
 _COUNTRIES = {
@@ -102,10 +102,11 @@ def region_codes(names: Sequence[str], where: str) -> tuple[str | None, ...]:
     return tuple(None if n in _ELSEWHERE else _COUNTRIES.get(n, n) for n in names)
 
 
-def likeliest_region(reading: Reading) -> str | None:
+def likeliest_region(reading: Reading, marks: Collection[PlateMark] = ()) -> str | None:
     """Return the region's code if it is likelier than everything else together, else None.
 
-    The head's probabilities are not calibrated; naming no region is better than naming a wrong one.
+    The head's probabilities are not calibrated; naming no region is better than naming a wrong one. On infrared, where
+    plates have no colours and no head was measured, none is named.
     """
     code, probability = max(reading.regions.items(), key=lambda item: item[1], default=(None, 0.0))
-    return code if probability >= 0.5 else None
+    return code if probability >= 0.5 and PlateMark.INFRARED not in marks else None

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
 from support import FakeClock, eventually
 
 from edge_agent.errors import SourceError
+from edge_agent.records import CaptureTime, Frame
 from edge_agent.watch import Source, Watch, WatchState
 
 
@@ -39,7 +43,14 @@ class Doubler:
 
 
 def watch(
-    sources: Sequence[Callable[[], Iterator[int]]], *, live: bool = False, newest_only: bool = False
+    sources: Sequence[Callable[[], Iterator[int]]],
+    *,
+    live: bool = False,
+    newest_only: bool = False,
+    condition: Callable[[], str] = lambda: "",
+    doubt: Callable[[], str] = lambda: "",
+    changed: Callable[[], None] = lambda: None,
+    first_wait_s: float = 0.001,
 ) -> tuple[Watch[int, int], list[int], list[BaseException], Doubler]:
     out: list[int] = []
     crashes: list[BaseException] = []
@@ -50,8 +61,8 @@ def watch(
         ended = threading.Event()
         items = next(waiting, None)
         if items is None:
-            return Source(lambda: forever(ended), ended.set)
-        return Source(items, ended.set)
+            return Source(lambda: forever(ended), ended.set, condition)
+        return Source(items, ended.set, condition)
 
     made = Watch(
         "cam",
@@ -61,9 +72,10 @@ def watch(
         live=live,
         newest_only=newest_only,
         clock=FakeClock(),
-        changed=lambda: None,
+        changed=changed,
         crashed=crashes.append,
-        first_wait_s=0.001,
+        doubt=doubt,
+        first_wait_s=first_wait_s,
     )
     return made, out, crashes, stage
 
@@ -162,3 +174,133 @@ def test_only_the_newest_picture_waits_for_a_busy_stage() -> None:
 
 def test_sound_waits_for_a_busy_stage() -> None:
     assert slow_stage(newest_only=False) == [n for n in range(20) for _ in range(2)] + [-1]
+
+
+def test_pains_17_a_dead_camera_is_tried_for_ever_at_growing_intervals_and_says_so() -> None:
+    made, _, _, _ = watch([broken] * 30, live=True, first_wait_s=1e-9)
+    made.start()
+    eventually(lambda: made.state().state == "ok")  # the thirty-first time
+    made.close()
+    made.join()
+
+
+@pytest.mark.parametrize(
+    ("source", "why"), [(broken, "rtsp://cam: no answer"), (numbers(7), "the stream ended")], ids=["broken", "ended"]
+)
+def test_pains_17_a_source_that_broke_off_says_since_when_and_when_it_is_tried_again(
+    source: Callable[[], Iterator[int]], why: str
+) -> None:
+    made, _, _, _ = watch([source], live=True, first_wait_s=1000)
+    made.start()
+    eventually(lambda: made.state().state == "failed")
+    said = made.state().reason
+    made.close()
+    made.join()
+    assert said == f"{why}; trying again in 1000 s (attempt 1, since 2026-11-21 10:13 UTC)"
+
+
+def test_a_long_reason_does_not_push_out_when_it_is_tried_again() -> None:
+    def broken_at_length() -> Iterator[int]:
+        raise SourceError("rtsp://cam: " + "no answer " * 100)
+
+    made, _, _, _ = watch([broken_at_length], live=True, first_wait_s=1000)
+    made.start()
+    eventually(lambda: made.state().state == "failed")
+    said = made.state().reason
+    made.close()
+    made.join()
+    assert len(said) == 200
+    assert said.startswith("rtsp://cam: no answer")
+    assert said.endswith("(attempt 1, since 2026-11-21 10:13 UTC)")
+
+
+def test_the_intervals_start_anew_once_something_came() -> None:
+    said: list[str] = []
+
+    def changed() -> None:
+        state = made.state()
+        if state.state == "failed":
+            said.append(state.reason)
+
+    made, _, _, _ = watch([broken, broken, broken, numbers(1), broken], live=True, changed=changed, first_wait_s=0.001)
+    made.start()
+    eventually(lambda: len(said) == 5 and made.state().state == "ok")
+    made.close()
+    made.join()
+    waits = [reason.split("again in ")[1].split(" (", maxsplit=1)[0] for reason in said]
+    assert waits == ["0.001 s", "0.002 s", "0.004 s", "0.001 s", "0.002 s"]
+    assert ["attempt 3" in reason for reason in said] == [False, False, True, False, False]
+
+
+def test_what_cannot_be_believed_is_doubtful_and_goes_on() -> None:
+    conditions = {"source": "", "stage": ""}
+    told: list[str] = []
+    made, out, _, _ = watch(
+        [],
+        live=True,
+        condition=lambda: conditions["source"],
+        doubt=lambda: conditions["stage"],
+        changed=lambda: told.append(made.state().state),
+    )
+    made.start()
+    eventually(lambda: made.state().state == "ok" and bool(out))
+    conditions["stage"] = "80 reads a minute of one plate"
+    eventually(lambda: made.state().state == "doubtful")
+    assert made.state().reason == "80 reads a minute of one plate"
+    conditions["source"] = "the picture has not changed for 10 s"
+    eventually(lambda: made.state().reason == "the picture has not changed for 10 s")
+    conditions["source"] = "the picture has not changed for 11 s"
+    eventually(lambda: made.state().reason == "the picture has not changed for 11 s")
+    conditions["source"] = conditions["stage"] = ""
+    eventually(lambda: made.state().state == "ok")
+    made.close()
+    made.join()
+    assert told == ["ok", "doubtful", "ok", "ended"]  # a reason that counts seconds is no news each second
+
+
+def test_frames_that_are_dropped_are_never_converted() -> None:
+    begun, handed_over, may_go_on = threading.Event(), threading.Event(), threading.Event()
+    converted: list[int] = []
+
+    def frame(number: int) -> Frame:
+        def convert() -> NDArray[np.uint8]:
+            converted.append(number)
+            return np.zeros((2, 2, 3), np.uint8)
+
+        return Frame("cam", convert, CaptureTime(number, number, 0), 0)
+
+    def frames() -> Iterator[Frame]:
+        yield frame(0)
+        begun.wait()
+        yield from (frame(n) for n in range(1, 20))
+        handed_over.set()
+
+    class Converting:
+        def observe(self, frame: Frame) -> Sequence[int]:
+            begun.set()
+            may_go_on.wait()
+            return [int(frame.image.shape[0])]
+
+        def tick(self, now_boot_ns: int) -> Sequence[int]:
+            return []
+
+        def close(self) -> Sequence[int]:
+            return []
+
+    made = Watch(
+        "cam",
+        lambda: Source(frames, lambda: None),
+        Converting(),
+        lambda _: None,
+        live=False,
+        newest_only=True,
+        clock=FakeClock(),
+        changed=lambda: None,
+        crashed=lambda _: None,
+    )
+    made.start()
+    assert handed_over.wait(10)
+    may_go_on.set()
+    made.join()
+    assert converted == [0, 19]
+    assert made.state().dropped == 18

@@ -1,17 +1,25 @@
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.inference.models import PlateModels
+from edge_agent.plates.calibration import Calibration
 from edge_agent.plates.detector import PlateDetector
-from edge_agent.plates.ocr import PlateOcr
+from edge_agent.plates.ocr import Answer, PlateOcr
 from edge_agent.plates.reader import NetworkPlateReader, cut, padded
-from edge_agent.records import Box
+from edge_agent.records import Box, PlateMark, Reading
 
 GREY = np.full((128, 128, 3), 90, np.uint8)
+
+
+def coloured(size_px: int = 128) -> np.ndarray:
+    picture = np.full((size_px, size_px, 3), (90, 60, 200), np.uint8)
+    picture[::7, ::5] = 255
+    return picture
 
 
 def plate_models(tiny) -> PlateModels:
@@ -45,7 +53,7 @@ def test_a_picture_without_plates_has_none(tiny_models) -> None:
 
 def test_a_reading_keeps_every_distribution(tiny_models) -> None:
     tiny = tiny_models(text="XYZ 9".replace(" ", ""), regions={"US-TX": 0.2, "Unknown": 0.1, "Canada": 0.7})
-    (candidate,) = NetworkPlateReader(plate_models(tiny)).read(GREY)
+    (candidate,) = NetworkPlateReader(plate_models(tiny)).read(coloured())
     reading = candidate.reading
     assert reading.text == "XYZ9"
     assert reading.probabilities.shape == (8, 37)
@@ -57,8 +65,6 @@ def test_a_reading_keeps_every_distribution(tiny_models) -> None:
 
 def test_one_bad_character_shows_in_the_confidence() -> None:
     """pains-03: an average would say 0.92 here."""
-    from edge_agent.records import Reading
-
     slots = np.full((8, 3), 0.005, np.float32)
     slots[:, 0] = 0.99
     slots[3] = (0.4, 0.35, 0.25)
@@ -71,10 +77,10 @@ def test_the_configuration_decides_colour_and_size(tiny_models, mode: str) -> No
     text = tiny.ocr_config.read_text(encoding="utf-8").replace("image_color_mode: rgb", f"image_color_mode: {mode}")
     tiny.ocr_config.write_text(text + "keep_aspect_ratio: true\ninterpolation: cubic\n", encoding="utf-8")
     if mode == "rgb":
-        assert PlateOcr(tiny.ocr, tiny.ocr_config, calibration="x").read(GREY[:20, :90]).text == "ABC123"
+        assert PlateOcr(tiny.ocr, tiny.ocr_config).answer([GREY[:20, :90]]).slots.shape == (1, 8, 37)
     else:
         with pytest.raises(ModelError, match="colours: got 3, expected 1"):
-            PlateOcr(tiny.ocr, tiny.ocr_config, calibration="x")
+            PlateOcr(tiny.ocr, tiny.ocr_config)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,7 @@ def test_a_configuration_that_does_not_fit_is_refused(tiny_models, change: tuple
     text = tiny.ocr_config.read_text(encoding="utf-8")
     tiny.ocr_config.write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(ModelError, match=complaint):
-        PlateOcr(tiny.ocr, tiny.ocr_config, calibration="x")
+        PlateOcr(tiny.ocr, tiny.ocr_config)
 
 
 def test_networks_in_each_others_place_are_refused(tiny_models, tmp_path: Path) -> None:
@@ -101,13 +107,121 @@ def test_networks_in_each_others_place_are_refused(tiny_models, tmp_path: Path) 
     with pytest.raises(ModelError, match="expected float 1x3xHxW"):
         PlateDetector(tiny.ocr)
     with pytest.raises(ModelError, match="cannot be read"):
-        PlateOcr(tiny.ocr, tmp_path / "gone.yaml", calibration="x")
+        PlateOcr(tiny.ocr, tmp_path / "gone.yaml")
 
 
 def test_padding_stays_within_the_picture() -> None:
     assert padded(Box(10, 10, 60, 30), 0.1, 200, 100) == Box(5, 8, 65, 32)
     assert padded(Box(2, 1, 60, 99), 0.5, 62, 100) == Box(0, 0, 62, 100)
     assert cut(GREY, Box(3, 4, 10, 6)).shape == (2, 7, 3)
+
+
+class Squashed(Calibration):
+    """Makes every slot half as sure, and remembers what it was asked."""
+
+    asked: ClassVar[list[tuple[float, bool]]] = []
+
+    def apply(self, probabilities, width_px, infrared):
+        self.asked.append((width_px, infrared))
+        return probabilities / 2 + 0.5 / probabilities.shape[-1]
+
+
+def test_a_calibration_gets_the_boxs_width_and_its_id_is_carried(tiny_models) -> None:
+    models = plate_models(tiny_models())
+    Squashed.asked.clear()
+    (candidate,) = NetworkPlateReader(models, calibration=Squashed("mine")).read(coloured())
+    assert candidate.reading.calibration == "mine"
+    assert candidate.reading.text == "ABC123"
+    assert candidate.reading.confidence < 0.6**8
+    assert candidate.rejected is None  # what is no plate is decided on what the network said
+    assert Squashed.asked == [(64.0, False)]
+
+
+def test_infrared_is_marked_and_names_no_region(tiny_models) -> None:
+    models = plate_models(tiny_models(regions={"US-TX": 0.9, "Canada": 0.1}))
+    by_day, by_night = (NetworkPlateReader(models).read(picture)[0] for picture in (coloured(), GREY))
+    assert (PlateMark.INFRARED in by_day.marks, list(by_day.reading.regions)) == (False, ["US-TX", "CA"])
+    assert (PlateMark.INFRARED in by_night.marks, list(by_night.reading.regions)) == (True, [])
+
+
+def test_what_is_rejected_stays_and_comes_last(tiny_models) -> None:
+    """pains-02, pains-08"""
+    rows = [(8, 24, 40, 36, 0.45), (8, 40, 40, 52, 0.9)]
+    candidates = NetworkPlateReader(plate_models(tiny_models(rows, text="FEDEX"))).read(coloured())
+    assert [c.rejected is None for c in candidates] == [True, False]
+    assert "lettering" in (candidates[1].rejected or "")
+
+
+def test_padding_zero_is_the_plain_mode(tiny_models) -> None:
+    rows = [(8, 24, 40, 36, 0.45), (8, 40, 40, 52, 0.9)]
+    models = plate_models(tiny_models(rows, text="FEDEX", regions={"US-TX": 1.0}))
+    candidates = NetworkPlateReader(models, pad=0.0, calibration=Squashed("mine")).read(GREY)
+    assert [(c.rejected, c.marks) for c in candidates] == [(None, frozenset())] * 2
+    assert {c.reading.calibration for c in candidates} == {"raw-" + models.ocr_sha256[:8]}
+    assert candidates[0].reading.regions == {"US-TX": 1.0}
+
+
+class CountedOcr:
+    """Answers with one text, surer or not, and counts what it was asked to read."""
+
+    alphabet, pad = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_", "_"
+
+    def __init__(self, reading, texts: list[tuple[str, float]]) -> None:
+        self.reading_of, self.texts, self.asked = reading, texts, []
+
+    def answer(self, crops, interpolation=None) -> Answer:
+        self.asked.append(len(crops))
+        said = [self.texts[min(i + sum(self.asked[:-1]), len(self.texts) - 1)] for i in range(len(crops))]
+        slots = np.stack([self.reading_of(text, sure).probabilities for text, sure in said])
+        return Answer(slots, np.zeros((len(crops), 0), np.float32))
+
+    def reading(self, slots, regions, calibration) -> Reading:
+        return Reading(self.alphabet, self.pad, slots, {}, calibration)
+
+
+def counted(tiny, reading, *texts: tuple[str, float]) -> tuple[NetworkPlateReader, CountedOcr]:
+    reader, ocr = NetworkPlateReader(plate_models(tiny)), CountedOcr(reading, list(texts))
+    reader._ocr = ocr
+    return reader, ocr
+
+
+def test_only_what_is_in_doubt_is_read_again(tiny_models, reading) -> None:
+    reader, ocr = counted(tiny_models(), reading, ("ABC123", 0.95))
+    reader.read(coloured())
+    assert ocr.asked == [1]
+    reader, ocr = counted(tiny_models(), reading, ("ABC128", 0.6), ("ABC123", 0.97))
+    (candidate,) = reader.read(coloured())
+    assert ocr.asked[0] == 1
+    assert 4 <= ocr.asked[1] <= 5
+    assert candidate.reading.text == "ABC123"
+    assert candidate.reading.confidence < 0.97**8  # one that disagrees takes from the confidence
+
+
+def test_what_cannot_be_read_at_all_is_not_read_again(tiny_models, reading) -> None:
+    reader, ocr = counted(tiny_models(), reading, ("ABC128", 0.3))
+    (candidate,) = reader.read(coloured())
+    assert ocr.asked == [1]
+    assert "cannot be read" in (candidate.rejected or "")
+
+
+def test_a_nearly_square_plate_is_read_line_by_line_too(tiny_models, reading) -> None:
+    """pains-07"""
+    square = tiny_models(rows=[(8, 20, 40, 44, 0.9)])
+    reader, ocr = counted(square, reading, ("BB7", 0.7), ("BB75", 0.99), ("1BH", 0.99), ("BB7", 0.7))
+    (candidate,) = reader.read(coloured())
+    assert ocr.asked[0] == 3
+    assert (candidate.reading.text, candidate.marks & {PlateMark.TWO_LINE}) == ("BB751BH", {PlateMark.TWO_LINE})
+    reader, _ = counted(square, reading, ("BB751BH", 0.99), ("0", 0.99), ("BB751BH", 0.9))
+    (candidate,) = reader.read(coloured())
+    assert (candidate.reading.text, candidate.marks & {PlateMark.TWO_LINE}) == ("BB751BH", frozenset())
+
+
+def test_a_network_that_takes_one_picture_at_a_time_is_asked_one_by_one(tiny_models) -> None:
+    tiny = tiny_models()
+    ocr = PlateOcr(tiny.ocr, tiny.ocr_config)
+    ocr._any_number = False
+    answer = ocr.answer([GREY[:20, :60]] * 3)
+    assert answer.slots.shape == (3, 8, 37)
 
 
 def test_padding_out_of_bounds_is_refused(tiny_models) -> None:

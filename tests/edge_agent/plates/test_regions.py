@@ -3,7 +3,7 @@ import pytest
 
 from edge_agent.errors import ModelError
 from edge_agent.plates.regions import likeliest_region, region_codes
-from edge_agent.records import Reading
+from edge_agent.records import PlateMark, Reading
 
 
 def reading(**regions: float) -> Reading:
@@ -26,3 +26,9 @@ def test_a_region_is_named_only_when_likelier_than_all_else() -> None:
     assert likeliest_region(reading(US_TX=0.6, US_OK=0.4)) == "US-TX"
     assert likeliest_region(reading(US_TX=0.4, US_OK=0.35)) is None
     assert likeliest_region(reading()) is None
+
+
+def test_no_region_is_named_by_infrared() -> None:
+    """pains-06: without colours no region was measured."""
+    assert likeliest_region(reading(US_TX=0.9), {PlateMark.INFRARED}) is None
+    assert likeliest_region(reading(US_TX=0.9), {PlateMark.SMALL}) == "US-TX"

@@ -1,0 +1,1 @@
+"""Rendered passes: short sequences made of real photographs and plates, with truth, and their scoring."""

@@ -1,0 +1,31 @@
+"""What several crops of one plate in one frame say together. Pure.
+
+Crops of the same frame share its blur and noise, so they are no independent looks: their answers are averaged, which
+sharpens nothing, and where they disagree the confidence falls. Each counts by the square of its own confidence, because
+a crop that cuts a character off, or takes in a neighbour's edge, is usually unsure of the whole. Frames are fused
+elsewhere (``voting.py``), by other rules.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A crop that cannot be read at all still counts a little: nothing is divided by zero.
+_LEAST_WEIGHT = 1e-9
+
+
+def confidence_of(slots: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the product of the best probabilities over the slots of ``slots``, (..., slots, alphabet)."""
+    return np.asarray(slots.max(axis=-1).prod(axis=-1, dtype=np.float64))
+
+
+def weights_of(slots: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return what each crop of ``slots``, (crops, slots, alphabet), counts; all together 1."""
+    weights = confidence_of(slots) ** 2 + _LEAST_WEIGHT
+    return np.asarray(weights / weights.sum())
+
+
+def fused(answers: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the weighted mean of ``answers``, (crops, ...), over the crops."""
+    return np.asarray(np.tensordot(weights, answers, axes=1), np.float32)
