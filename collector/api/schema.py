@@ -130,7 +130,10 @@ class Passage(_Model):
     cameras: Annotated[int, Field(description="how many cameras saw it")]
     reads: Annotated[
         list[Read],
-        Field(description="in order of time; empty when they turned out to be of different vehicles"),
+        Field(
+            description="in order of time; empty when they turned out to be of different vehicles. The stream's `read` "
+            "tells of a revision of one, and `passage` again only if that changes what stands here beside them"
+        ),
     ]
 
 

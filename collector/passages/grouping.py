@@ -129,10 +129,13 @@ class _Site:
             return None
         self._drop(read, own)
         self._touch(own)
-        if len(others) != 1:
-            return None
-        self._drop(others[0], own)
-        return others[0]
+        if len(others) == 1:
+            self._drop(others[0], own)
+            return others[0]
+        if others:
+            # Whoever only the one that has left kept out.
+            self._take_in(others[0], own)
+        return None
 
     def _join(self, read: NearRead) -> _Group | None:
         """Put a read that stands alone where it fits best; return the passage, None if it stays alone."""

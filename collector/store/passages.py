@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, case, cast, func, insert, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import text_confidence
+from collector.errors import StoreRefusedError
 from collector.passages.grouping import Grouped, NearRead
 from collector.passages.likeness import prepare
 from collector.store import feed, tables
@@ -41,22 +42,59 @@ async def note_looked_at(tx: AsyncConnection, number: int) -> None:
     await tx.execute(update(table).where(table.c.number < number).values(number=number))
 
 
-async def changed_reads(tx: AsyncConnection, after: int, limit: int) -> tuple[list[int], int]:
-    """Return which reads the next ``limit`` rows of the feed tell of, and the number of the last of those rows."""
-    rows = await feed.after(tx, after, limit)
-    reads = {int(row.ref) for row in rows if row.kind is FeedKind.READ}
-    return sorted(reads), rows[-1].number if rows else after
+async def changed_reads(
+    tx: AsyncConnection, after: int, *, up_to: int | None = None, rows: int, most: int, live_ns: int, live: bool
+) -> tuple[list[int], int]:
+    """Return the next reads that the feed tells of, and the number of its row behind which to go on.
+
+    Args:
+        tx: one transaction.
+        after: the number of the feed's row to begin behind.
+        up_to: the last row's number; None for the feed's end.
+        rows: how many rows to go through.
+        most: how many reads to return.
+        live_ns: a read that came within this time of its pass is live.
+        live: whether to return the live reads or the others.
+    """
+    table, read = tables.feed, tables.read
+    ahead = select(table.c.number).where(table.c.number > after).order_by(table.c.number).limit(rows)
+    if up_to is not None:
+        ahead = ahead.where(table.c.number <= up_to)
+    end = (await tx.execute(select(func.max(ahead.subquery().c.number)))).scalar_one()
+    if end is None:
+        return [], after
+    # Not every row's ref is a number, and a database that is strict must not be made to read it as one.
+    told = case((table.c.kind == str(FeedKind.READ), cast(table.c.ref, BigInteger)))
+    came_live = read.c.received_at_ns - read.c.passed_at_ns <= live_ns
+    first = func.min(table.c.number).label("first")
+    query = (
+        select(read.c.id, first)
+        .join_from(table, read, read.c.id == told)
+        .where(table.c.number > after, table.c.number <= end, came_live if live else not_(came_live))
+        .group_by(read.c.id)
+        .order_by(first)
+        .limit(most + 1)
+    )
+    found = (await tx.execute(query)).all()
+    return [row.id for row in found[:most]], end if len(found) <= most else found[most].first - 1
 
 
-async def neighbourhoods(tx: AsyncConnection, read_ids: Collection[int], reach_ns: int) -> list[Neighbourhood]:
-    """Return, site by site, these reads and everything within ``reach_ns`` of one of them."""
+async def neighbourhoods(
+    tx: AsyncConnection, read_ids: Collection[int], reach_ns: int, most: int
+) -> list[Neighbourhood]:
+    """Return, site by site, these reads and everything within ``reach_ns`` of one of them.
+
+    Raises:
+        StoreRefusedError: that is more than ``most`` reads.
+    """
     read = tables.read
     times: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for some in _chunks(sorted(read_ids)):
         query = select(read.c.agency, read.c.site, read.c.passed_at_ns).where(read.c.id.in_(some))
         for row in await tx.execute(query):
             times[row.agency, row.site].append(row.passed_at_ns)
-    found = []
+    found: list[Neighbourhood] = []
+    left = most
     for (agency, site), passed in times.items():
         rows: list[Row[Any]] = []
         for begin_ns, end_ns in _spans(sorted(passed), reach_ns):
@@ -69,8 +107,16 @@ async def neighbourhoods(tx: AsyncConnection, read_ids: Collection[int], reach_n
                     read.c.first_readable_ns,
                     read.c.text,
                     read.c.passage_id,
-                ).where(read.c.site == site, read.c.agency == agency, read.c.passed_at_ns.between(begin_ns, end_ns))
+                )
+                .where(read.c.site == site, read.c.agency == agency, read.c.passed_at_ns.between(begin_ns, end_ns))
+                .limit(left - len(rows) + 1)
             )
+            if len(rows) > left:
+                raise StoreRefusedError(
+                    f"site {site} of {agency}: got more than {most} reads within {reach_ns / 1e9:g} s of some, "
+                    "expected fewer: does a device there repeat itself, or its clock stand still?"
+                )
+        left -= len(rows)
         # What a single camera saw is compared by its text alone, and slots take the longest to fetch.
         compared = len({(row.device, row.camera) for row in rows}) > 1
         slots = await _slots(tx, [row.id for row in rows]) if compared else {}

@@ -453,9 +453,24 @@ def test_an_alert_shows_what_other_cameras_saw_of_the_same_vehicle(desk: Page, f
     expect(view).to_contain_text("KGV5S01")
     expect(view).to_contain_text("trailer-08 · south (overview)")
     expect(row(desk, second)).to_contain_text(f"Same vehicle as alert {first['id']}")
+    expect(row(desk, second).locator("button")).to_have_accessible_name(
+        re.compile(f"Same vehicle as alert {first['id']}")
+    )
     expect(desk.locator(f'[data-read-id="{read["id"]}"]')).to_contain_text("Seen by 2 cameras")
     fake.bring_picture(other, fake_api.plate_picture("KGV5S01"))
     expect(view.locator(".other-read .picture").first).to_have_attribute("data-state", "shown")
+    # Of a revision the collector tells by the read alone; the passage is not told again.
+    revised = {**other, "revision": 2, "text": "KGV55O1", "crop_here": False}
+    revised["crop"] = fake_api.hashlib.sha256(fake_api.plate_picture("KGV55O1")).hexdigest()
+    fake.publish("read", revised)
+    expect(view.locator(".other-text")).to_contain_text("KGV55O1")
+    picture = view.locator(".other-read .picture").first
+    expect(picture).to_have_attribute("data-state", "earlier")
+    expect(picture).to_contain_text("Earlier picture; the latest is on its way")
+    fake.bring_picture(revised, fake_api.plate_picture("KGV55O1"))
+    expect(picture).to_have_attribute("data-state", "shown")
+    assert revised["crop"] in (picture.locator("img").get_attribute("src") or "")
+    expect(row(desk, second)).to_contain_text("KGV55O1")
     # They turned out to be two vehicles.
     read["passage"] = other["passage"] = None
     fake.publish("passage", {**passage, "reads": [], "cameras": 0})
@@ -476,17 +491,54 @@ def test_a_passage_that_was_not_heard_of_is_asked_for(page: Page, address: str, 
     assert any(request.startswith(f"GET /api/passages/{passage['id']}") for request in fake.requests)
 
 
+def test_a_list_that_comes_late_does_not_undo_what_the_stream_has_said_since(desk: Page, fake: Any) -> None:
+    read, other, third = (fake.read("KGV5501", camera=camera) for camera in ("north", "south", "west"))
+    for one in (read, other, third):
+        fake.publish("read", one)
+    passage = fake.publish("passage", fake.passage(read, other))
+    fake.publish("device", fake.device("trailer-01"))
+    # What only the lists tell of shows that their answers have been taken.
+    unsaid = fake.keep("read", fake.read("TAF389"))
+    fake.keep("device", fake.device("trailer-02"))
+    held: list[tuple[Any, Any]] = []
+    desk.route(re.compile("/api/(reads|passages|devices)"), lambda route: held.append((route, route.fetch())))
+    fake.drop_streams()
+    while len(held) < 3:
+        desk.wait_for_event("requestfinished")
+    fake.publish("read", {**read, "text": "KGV5502", "revision": 2})
+    third["passage"] = passage["id"]
+    fake.publish("passage", {**passage, "cameras": 3, "reads": [read, other, third]})
+    fake.publish("device", fake.device("trailer-01", link="offline"))
+    line = desk.locator(f'[data-read-id="{read["id"]}"]')
+    device = desk.locator('[data-device-id="trailer-01"]')
+
+    def expect_the_newer() -> None:
+        expect(line).to_contain_text("KGV5502")
+        expect(line).to_contain_text("Seen by 3 cameras")
+        expect(device).to_contain_text("offline")
+
+    expect_the_newer()
+    for route, answer in held:
+        route.fulfill(response=answer)
+    expect(desk.locator(f'[data-read-id="{unsaid["id"]}"]')).to_be_visible()
+    expect(desk.locator('[data-device-id="trailer-02"]')).to_be_visible()
+    expect_the_newer()
+
+
 def test_devices_say_what_cannot_be_relied_on(desk: Page, fake: Any) -> None:
     ok = {"id": "north", "kind": "camera", "state": "ok", "reason": "", "rate_hz": 25.0, "skipped": 0}
     fake.publish("device", fake.device("trailer-01", ok))
-    fake.publish("device", fake.device("trailer-02", ok, site="5th-and-main"))
+    skipping = {**ok, "skipped": 1}
+    fake.publish("device", fake.device("trailer-02", skipping, site="5th-and-main"))
     black = {**ok, "state": "doubtful", "reason": "black for 60 s", "skipped": 12}
     fake.publish("device", fake.device("trailer-03", black))
     lines = desk.locator("#device-list > li")
     expect(lines).to_have_count(3)
     expect(lines.first).to_contain_text("trailer-03")
     expect(lines.first).to_contain_text("north doubtful: black for 60 s · north skipped 12 frames")
-    expect(desk.locator('[data-device-id="trailer-02"]')).to_contain_text("site 5th-and-main")
+    expect(lines.first).to_have_attribute("data-troubled", "true")
+    expect(desk.locator('[data-device-id="trailer-02"]')).to_contain_text("site 5th-and-main · north skipped 1 frame")
+    expect(desk.locator('[data-device-id="trailer-02"]')).to_have_attribute("data-troubled", "false")
     fake.publish("device", fake.device("trailer-03", ok, link="offline"))
     expect(lines.first).to_contain_text("offline")
     expect(lines.first).not_to_contain_text("doubtful")

@@ -4,7 +4,7 @@
  * Pure, and bounded: at most {@link NEW_LIMIT} unacknowledged and {@link ACKNOWLEDGED_LIMIT} acknowledged alerts.
  * What the stream said is never undone by the older answer of a list request: see {@link AlertBook.merge}.
  */
-import type { Alert } from "./records.ts";
+import type { Alert, PlateRead } from "./records.ts";
 
 export const NEW_LIMIT = 200;
 export const ACKNOWLEDGED_LIMIT = 50;
@@ -43,6 +43,15 @@ export class AlertBook {
     this.#heardAt.set(alert.id, ++this.#turn);
     this.#trim(keep);
     return unknown;
+  }
+
+  /** Take a revision of a read: its alerts are told again only if it changes how they stand. */
+  revise(read: PlateRead): void {
+    for (const alert of this.#alerts.values()) {
+      if (alert.read.id !== read.id || read.revision < alert.read.revision) continue;
+      this.#alerts.set(alert.id, { ...alert, read });
+      this.#heardAt.set(alert.id, ++this.#turn);
+    }
   }
 
   remove(id: number): void {

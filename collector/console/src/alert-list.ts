@@ -71,6 +71,7 @@ class Row {
     this.tick(state.collector_ms);
     const spoken = [alert.state === "new" ? "New alert" : "Acknowledged alert", `read ${[...read.text].join(" ")}`];
     spoken.push(`listed ${[...entry.plate].join(" ")}`, reasonText(entry), ...cautions(alert, state.collector_ms));
+    if (state.sameVehicle !== "") spoken.push(state.sameVehicle);
     this.button.setAttribute("aria-label", `${spoken.join(", ")}, captured ${localTime(this.#captured_ms)}`);
   }
 

@@ -56,6 +56,8 @@ export class Desk {
   readonly #sending = new Set<number>();
   readonly #failures = new Map<number, string>();
   readonly #arrivedPictures = new Set<string>();
+  /** What the stream has told of since the lists were asked for: their answers may be older. */
+  readonly #told = { reads: new Set<number>(), passages: new Set<number>(), devices: new Set<string>() };
   /** Passages that were asked for and have not been answered. */
   readonly #asked = new Set<number>();
   #unseenReads: PlateRead[] = [];
@@ -220,11 +222,19 @@ export class Desk {
       const alert = record as Alert;
       if (this.#take(alert) && alert.state === "new") this.#call([alert]);
     } else if (kind === "read") {
-      this.#unseenReads.push(record as PlateRead);
+      const read = record as PlateRead;
+      this.#told.reads.add(read.id);
+      this.#passages.revise(read);
+      this.#book.revise(read);
+      this.#unseenReads.push(read);
     } else if (kind === "passage") {
-      this.#takePassage(record as Passage);
+      const passage = record as Passage;
+      this.#told.passages.add(passage.id);
+      this.#reads.refresh(this.#passages.apply(passage));
     } else if (kind === "device") {
-      this.#devices.take([record as Device]);
+      const device = record as Device;
+      this.#told.devices.add(device.id);
+      this.#devices.take([device]);
     } else if (kind === "shot") {
       this.#unseenShots.push(record as ShotArrival);
     } else {
@@ -239,10 +249,6 @@ export class Desk {
     return this.#book.apply(alert, this.#selected);
   }
 
-  #takePassage(passage: Passage): void {
-    this.#reads.refresh(this.#passages.apply(passage));
-  }
-
   /** Ask for the passage of an alert that the page has not heard of; without an answer the alert stands by itself. */
   async #askForPassage(id: number): Promise<void> {
     const turn = this.#turn;
@@ -251,7 +257,7 @@ export class Desk {
     try {
       const passage = await api.passage(id);
       if (turn !== this.#turn || this.#passages.get(id) !== undefined) return;
-      this.#takePassage(passage);
+      this.#reads.refresh(this.#passages.apply(passage));
       this.#paintSoon();
     } catch (error) {
       if (turn !== this.#turn) return;
@@ -300,6 +306,7 @@ export class Desk {
       return;
     }
     this.#catchUp = "running";
+    for (const told of Object.values(this.#told)) told.clear();
     window.clearTimeout(this.#catchUpTimer);
     void this.#catchUpOnce(this.#turn);
   }
@@ -311,7 +318,7 @@ export class Desk {
         this.#catchUpAlerts(turn),
         this.#catchUpReads(turn),
         this.#catchUpDevices(turn),
-        this.#catchUpTicker(turn, this.#shots, api.shots(SHOTS)),
+        this.#catchUpShots(turn),
       ]);
       if (turn !== this.#turn) return;
       this.#listProblem = "";
@@ -370,21 +377,20 @@ export class Desk {
   }
 
   async #catchUpReads(turn: number): Promise<void> {
-    const passages = await api.passages(PASSAGES);
+    const [passages, reads] = await Promise.all([api.passages(PASSAGES), api.reads(READS)]);
     if (turn !== this.#turn) return;
-    // The list is newest first, and of those that do not fit the oldest give way.
-    for (const passage of passages.reverse()) this.#takePassage(passage);
-    await this.#catchUpTicker(turn, this.#reads, api.reads(READS));
+    this.#reads.refresh(this.#passages.merge(passages, this.#told.passages));
+    this.#reads.take(reads.filter((read) => !this.#told.reads.has(read.id)));
   }
 
   async #catchUpDevices(turn: number): Promise<void> {
     const devices = await api.devices();
-    if (turn === this.#turn) this.#devices.take(devices);
+    if (turn === this.#turn) this.#devices.take(devices.filter((device) => !this.#told.devices.has(device.id)));
   }
 
-  async #catchUpTicker<R extends PlateRead | ShotArrival>(turn: number, ticker: Ticker<R>, asked: Promise<R[]>): Promise<void> {
-    const records = await asked;
-    if (turn === this.#turn) ticker.take(records);
+  async #catchUpShots(turn: number): Promise<void> {
+    const shots = await api.shots(SHOTS);
+    if (turn === this.#turn) this.#shots.take(shots);
   }
 
   #rowState(alert: Alert): RowState {

@@ -1,7 +1,7 @@
 /** The devices beside the alerts: those that cannot be relied on first, each with what is wrong with it. */
 import { arrange, element, setText } from "./dom.ts";
 import type { Device } from "./records.ts";
-import { deviceTrouble } from "./wording.ts";
+import { deviceTrouble, skippedTexts } from "./wording.ts";
 
 class Line {
   readonly root: HTMLElement;
@@ -18,7 +18,8 @@ class Line {
     this.root.dataset["troubled"] = String(trouble.length > 0 || device.link !== "online");
     setText(this.#id, device.id);
     setText(this.#link, device.status === "revoked" ? "revoked" : device.link);
-    setText(this.#words, [device.site === device.id ? "" : `site ${device.site}`, ...trouble].filter(Boolean).join(" · "));
+    const site = device.site === device.id ? "" : `site ${device.site}`;
+    setText(this.#words, [site, ...trouble, ...skippedTexts(device)].filter(Boolean).join(" · "));
   }
 }
 

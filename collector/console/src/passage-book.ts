@@ -4,7 +4,7 @@
  * Pure, and bounded: the {@link LIMIT} passages heard of last. A read is in one passage at most; a passage that its reads
  * have left is forgotten.
  */
-import type { Passage } from "./records.ts";
+import type { Passage, PlateRead } from "./records.ts";
 
 export const LIMIT = 500;
 
@@ -39,6 +39,29 @@ export class PassageBook {
       this.#forget(oldest);
     }
     return [...new Set([...before, ...passage.reads.map((read) => read.id)])];
+  }
+
+  /**
+   * Take the newest passages, as a list has them that was asked for a while ago; returns as {@link apply} does.
+   *
+   * @param told those that the stream has told of since: what it said is newer than the list.
+   */
+  merge(listed: readonly Passage[], told: ReadonlySet<number>): number[] {
+    const inList = new Set(listed.map((passage) => passage.id));
+    const oldest = Math.min(...inList);
+    const left = [...this.#passages.keys()].filter((id) => id >= oldest && !inList.has(id) && !told.has(id));
+    const changed = left.flatMap((id) => this.#forget(id));
+    // The list is newest first, and of those that do not fit the oldest give way.
+    for (const passage of [...listed].reverse()) if (!told.has(passage.id)) changed.push(...this.apply(passage));
+    return changed;
+  }
+
+  /** Take a revision of a read: of that the collector tells by itself, and not of the passage once more. */
+  revise(read: PlateRead): void {
+    const passage = this.ofRead(read.id);
+    const before = passage?.reads.find((one) => one.id === read.id);
+    if (passage === undefined || before === undefined || read.revision < before.revision) return;
+    this.#passages.set(passage.id, { ...passage, reads: passage.reads.map((one) => (one === before ? read : one)) });
   }
 
   #forget(id: number): number[] {

@@ -54,10 +54,15 @@ export function deviceTrouble(device: Device): string[] {
   for (const source of device.sources) {
     const why = source.reason === "" ? "" : `: ${source.reason}`;
     if (source.state !== "ok" && source.state !== "ended") said.push(`${source.id} ${source.state}${why}`);
-    if (source.skipped > 0) said.push(`${source.id} skipped ${source.skipped} ${source.skipped === 1 ? "frame" : "frames"}`);
   }
   return said;
 }
+
+/** Frames passed over since the start. No trouble by itself: a device whose processor is shared by cameras skips some. */
+export const skippedTexts = (device: Device): string[] =>
+  device.sources
+    .filter((source) => source.skipped > 0)
+    .map((source) => `${source.id} skipped ${source.skipped} ${source.skipped === 1 ? "frame" : "frames"}`);
 
 export interface RegionComparison {
   readonly text: string;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ACKNOWLEDGED_LIMIT, AlertBook, NEW_LIMIT, neighbour } from "../../../collector/console/src/alert-book.ts";
-import type { Alert } from "../../../collector/console/src/records.ts";
+import type { Alert, PlateRead } from "../../../collector/console/src/records.ts";
 
-// The book looks at nothing but id and state.
+// The book looks at little but id and state.
 const alert = (id: number, state: Alert["state"] = "new"): Alert => ({ id, state }) as Alert;
 const ids = (book: AlertBook, pinned: number | null = null): number[] => book.ordered(pinned).map(({ id }) => id);
 
@@ -72,4 +72,16 @@ test("moving stops at both ends, and begins at the first", () => {
   assert.equal(neighbour([3, 2, 1], 3, 1), 2);
   assert.equal(neighbour([3, 2, 1], 1, 1), 1);
   assert.equal(neighbour([3, 2, 1], 3, -1), 3);
+});
+
+test("an alert shows its read's revision, which is newer than a list that was asked for before", () => {
+  const read = (revision: number): PlateRead => ({ id: 7, revision }) as PlateRead;
+  const book = new AlertBook();
+  book.apply({ ...alert(1), read: read(0) });
+  book.apply({ ...alert(2), read: { id: 8, revision: 0 } as PlateRead });
+  const begun = book.beginList();
+  book.revise(read(1));
+  book.revise(read(0));
+  book.merge([{ ...alert(1), read: read(0) }], begun, false, null);
+  assert.deepEqual([1, 2].map((id) => book.get(id)?.read.revision), [1, 0]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alert, Device, Passage, PlateRead, Source } from "../../../collector/console/src/records.ts";
-import { camerasText, compareRegions, deviceTrouble, offsetText, vehicleText } from "../../../collector/console/src/wording.ts";
+import { camerasText, compareRegions, deviceTrouble, offsetText, skippedTexts, vehicleText } from "../../../collector/console/src/wording.ts";
 
 const read = (changes: Partial<PlateRead>): PlateRead => ({ regions: [], marks: [], vehicle: null, ...changes }) as unknown as PlateRead;
 const regionOf = (changes: Partial<PlateRead>): string =>
@@ -31,13 +31,12 @@ test("cameras are counted, and one that saw it twice is one", () => {
   assert.equal(camerasText(passage(1, 2)), "Seen 2 times by one camera");
 });
 
-test("a device's trouble names each source, why, and what was skipped", () => {
+test("a device's trouble names each source and why; frames that were skipped are said and are none", () => {
   const source = (changes: Partial<Source>): Source => ({ id: "north", kind: "camera", state: "ok", reason: "", skipped: 0, ...changes });
   const device = (...sources: Source[]): Device => ({ sources }) as unknown as Device;
-  assert.deepEqual(deviceTrouble(device(source({}))), []);
-  assert.deepEqual(deviceTrouble(device(source({ state: "doubtful", reason: "black for 60 s", skipped: 12 }), source({ id: "mast", state: "failed" }))), [
-    "north doubtful: black for 60 s",
-    "north skipped 12 frames",
-    "mast failed",
-  ]);
+  const troubled = device(source({ state: "doubtful", reason: "black for 60 s", skipped: 12 }), source({ id: "mast", state: "failed" }));
+  assert.deepEqual(deviceTrouble(troubled), ["north doubtful: black for 60 s", "mast failed"]);
+  assert.deepEqual(skippedTexts(troubled), ["north skipped 12 frames"]);
+  assert.deepEqual(deviceTrouble(device(source({ skipped: 1 }))), []);
+  assert.deepEqual(skippedTexts(device(source({ skipped: 1 }), source({}))), ["north skipped 1 frame"]);
 });

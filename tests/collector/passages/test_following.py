@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import func, select
 
 from collector.fleet.devices import move_device
@@ -225,8 +226,10 @@ async def test_it_follows_until_it_is_stopped(site: Site) -> None:
     await site.see("trailer-1")
     await site.see("trailer-2", at_s=3, camera="south")
     async with asyncio.timeout(5):
+        seen = site.store.committed.count
         while not await site.passages():
-            await site.store.committed.changed(site.store.committed.count)
+            await site.store.committed.changed(seen)
+            seen = site.store.committed.count
     follower.stop()
     await following
 
@@ -239,3 +242,54 @@ async def test_how_far_it_has_looked_is_noted_from_time_to_time(site: Site, monk
     async with site.store.read() as tx:
         assert await passages.looked_at(tx) >= await feed.last(tx) - 3
         assert (await tx.execute(select(func.count()).select_from(tables.passage))).scalar_one() == 0
+
+
+async def test_a_read_that_the_store_refuses_to_join_keeps_no_other_from_its_passage(site: Site) -> None:
+    await site.see("trailer-1")
+    # Last captured so late, by its own account, that no column holds it.
+    await site.see("trailer-1", at_s=1, revision=1, first_readable_ns=-(2**63))
+    await site.see("trailer-2", at_s=3, camera="south")
+    for name, at_s in (("trailer-1", 400), ("trailer-2", 401)):
+        await site.see(name, "KGV5501", at_s, track=3)
+    with structlog.testing.capture_logs() as logs:
+        await site.look()
+    assert [text for text, _ in await site.passages()] == ["KGV5501"]
+    assert [line["read"] for line in logs if line["event"] == "read_left_out_of_passages"] == [[1], [2]]
+
+
+async def test_where_there_are_too_many_reads_they_are_left_out_and_others_are_not(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.passages.following._MOST_AROUND", 4)
+    for track in range(5):
+        await site.see("trailer-1", at_s=track, track=track)
+    for name, at_s in (("trailer-1", 400), ("trailer-2", 401)):
+        await site.see(name, "KGV5501", at_s, track=9)
+    with structlog.testing.capture_logs() as logs:
+        await site.look()
+    assert [text for text, _ in await site.passages()] == ["KGV5501"]
+    left_out = [line for line in logs if line["event"] == "read_left_out_of_passages"]
+    assert [line["read"] for line in left_out] == [[1], [2], [3], [4], [5]]
+    assert "more than 4 reads within 30 s" in left_out[0]["error"]
+
+
+async def test_live_reads_go_before_a_backlog_and_none_of_it_is_passed_over(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.passages.following._PORTION", 3)
+    for track in range(3):
+        for name in ("trailer-1", "trailer-2"):
+            await site.see(name, f"7ABC12{track}", at_s=-7_200 + 100 * track, track=track)
+    follower = PassageFollower(site.store, 10)
+    joined = []
+    # Live traffic does not stop, and for each two live reads one of the backlog is looked at.
+    for track, text in enumerate(("KGV5501", "TAF389", "ZZT001"), start=9):
+        for name in ("trailer-1", "trailer-2"):
+            await site.see(name, text, at_s=-100 + 30 * (track - 9), track=track)
+        await follower.look()
+        joined.append({text for text, _ in await site.passages()})
+    first, second = {"KGV5501", "7ABC120"}, {"KGV5501", "7ABC120", "TAF389"}
+    assert joined == [first, second, second | {"ZZT001", "7ABC121"}]
+    while await follower.look():
+        pass
+    assert {text for text, _ in await site.passages()} == joined[-1] | {"7ABC122"}

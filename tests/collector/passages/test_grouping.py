@@ -108,6 +108,16 @@ def test_a_revision_that_reads_another_plate_moves_the_read() -> None:
     assert together(reads, [1]) == {(2, 3), (1, 4)}
 
 
+def test_whom_only_a_read_that_leaves_kept_out_joins() -> None:
+    def doubtful(number: int, camera: tuple[str, str], passage: int) -> NearRead:
+        slots = [*([(character, 0.98)] for character in "7ABC12"), [("3", 0.5), ("4", 0.48)]]
+        return NearRead(number, camera, S, S, "7ABC123", prepare(slots), passage)
+
+    reads = [doubtful(2, OVERVIEW, 5), doubtful(3, REAR, 5), read(4, "7ABC124", at_s=2, camera=("trailer-3", "side"))]
+    assert together([read(1, passage=5), *reads], [1]) == {(1, 2, 3)}
+    assert together([read(1, "KGV5501", passage=5), *reads], [1]) == {(2, 3, 4)}
+
+
 def test_who_is_left_behind_alone_leaves_an_empty_passage() -> None:
     reads = [read(1, "KGV5501", passage=5), read(2, at_s=1, camera=REAR, passage=5)]
     (left,) = group(reads, [1], WITHIN_NS)
@@ -139,3 +149,41 @@ def test_in_which_order_reads_come_does_not_matter(
         arrivals.append(final)
     expected = {frozenset(10 * car + at for at in (1, 2, 3)) for car in range(len(CARS))}
     assert follow(arrivals) == expected
+
+
+@st.composite
+def _muddles(draw: st.DrawFn) -> list[NearRead]:
+    """Reads of unlike, like and doubtful plates, close together, some of them revised, in any order."""
+    numbers = draw(st.lists(st.integers(1, 12), min_size=2, max_size=20))
+    places: dict[int, tuple[float, tuple[str, str]]] = {}
+    arrivals = []
+    for number in numbers:
+        default = (
+            draw(st.sampled_from([0.0, 2.0, 4.0, 9.0, 13.0, 18.0])),
+            draw(st.sampled_from([LPR, OVERVIEW, REAR])),
+        )
+        at_s, camera = places.setdefault(number, default)
+        text = draw(st.sampled_from(["7ABC123", "7ABC124", "7ABC128", "KGV5501", ""]))
+        p, other = draw(st.sampled_from([0.98, 0.6])), draw(st.sampled_from("348"))
+        plate = prepare([[(character, p), (other, (1 - p) * 0.9)] for character in text])
+        at_ns = round(at_s * S)
+        arrivals.append(NearRead(number, camera, at_ns, at_ns + S, text, plate, None))
+    return arrivals
+
+
+@settings(max_examples=200, deadline=None)
+@given(_muddles())
+def test_every_two_reads_of_a_passage_fit_and_looking_again_changes_nothing(arrivals: list[NearRead]) -> None:
+    passages = follow(arrivals)
+    last = {one.id: one for one in arrivals}
+    members = [number for passage in passages for number in passage]
+    assert len(members) == len(set(members))
+    for passage in passages:
+        assert len(passage) > 1
+        for one, other in itertools.combinations(passage, 2):
+            assert together([last[one], last[other]]) == {tuple(sorted((one, other)))}
+    kept = [
+        replace(one, passage_id=next((at for at, some in enumerate(passages, 1) if one.id in some), None))
+        for one in last.values()
+    ]
+    assert {frozenset(some) for some in together(kept) if some} == passages
