@@ -78,6 +78,7 @@ def open_camera(camera: Camera, clock: Clock, known: KnownCamera | None = None) 
         starts_at_utc_ns=_starts_at_utc_ns(camera),
         fps=camera.fps,
         transport=camera.transport,
+        ca=camera.ca,
         decoder=camera.decoder,
         known=known,
         latency_ns=None if camera.latency_ms is None else camera.latency_ms * 1_000_000,
@@ -286,8 +287,9 @@ class Agent:
             source = open_camera(camera, self._clock, known)
             return Source(source.frames, source.close, source.condition)
 
-        paired = self._config.overview_of(camera)
-        picker = None if paired is None else OverviewPicker(self._recent[paired.id])
+        paired = self._config.pair_of(camera)
+        shown = self._config.overview_of(camera)
+        picker = None if shown is None else OverviewPicker(self._recent[shown.id])
 
         def deliver(reads: Sequence[VotedRead]) -> None:
             for read in reads:
@@ -295,7 +297,8 @@ class Agent:
                 overview = None if picker is None else picker.pick(read)
                 if overview is not None:
                     files.append(EvidenceFile(Part.OVERVIEW, overview.picture.jpeg))
-                body = as_plate_read(read, camera, self._config.device.deployment, overview)
+                pair = None if paired is None else paired.id
+                body = as_plate_read(read, camera, self._config.device.deployment, overview, pair=pair)
                 self._keep(loop, outbox, Entry(body, read.captured), files)
 
         stills = self._stills[camera.id]

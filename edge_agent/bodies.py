@@ -10,7 +10,12 @@ from edge_wire.packing import MIN_SLOT_PROBABILITY
 
 
 def as_plate_read(
-    voted: VotedRead, camera: Camera, deployment: str, overview: OverviewPicture | None = None
+    voted: VotedRead,
+    camera: Camera,
+    deployment: str,
+    overview: OverviewPicture | None = None,
+    *,
+    pair: str | None = None,
 ) -> PlateRead:
     """Return a vote's outcome as the wire has it.
 
@@ -19,6 +24,7 @@ def as_plate_read(
         camera: the settings of the camera that saw it.
         deployment: which site, aim and period the device stands in.
         overview: the paired camera's picture of the same moment.
+        pair: id of the camera that is paired with it, whichever of the two names the other.
     """
     reading = voted.reading
     slots = tuple(
@@ -46,7 +52,7 @@ def as_plate_read(
         regions=tuple((code, p) for code, p in reading.regions.items() if p >= MIN_SLOT_PROBABILITY)[:3],
         first_readable_ns=min(0, voted.first_readable.utc_ns - voted.captured.utc_ns),
         lane=camera.lane,
-        pair=camera.pair,
+        pair=pair,
         direction=camera.direction,
         face=camera.face,
         travel=None if voted.travel is None else voted.travel.value,

@@ -88,6 +88,9 @@ def _missing_files(settings: AgentConfig) -> Iterator[str]:
         "broker.ca": settings.broker.ca,
         **{f"broker.collector_keys[{i}]": path for i, path in enumerate(settings.broker.collector_keys)},
     }
+    for number, camera in enumerate(settings.cameras):
+        if camera.ca is not None:
+            files[f"cameras[{number}].ca"] = camera.ca
     for place, path in files.items():
         yield from _missing(place, path, Path.is_file, "a file")
     if settings.models.dir is not None:

@@ -88,6 +88,8 @@ class Camera(FilePlayback):
     """`rtsp://…` (password percent-encoded, never shown), a USB camera, or pictures or a video; see docs/cameras.md."""
     transport: Literal["tcp", "udp"] = "tcp"
     """RTSP only: `tcp` loses nothing; `udp` has less delay on a bad link, and pictures torn by it are left out."""
+    ca: ConfigPath | None = None
+    """`rtsps://` only: certificate (PEM) of the camera or of the authority that signed it; without it, the system's."""
     decoder: Literal["auto", "software", "cuda", "qsv", "vaapi"] = "auto"
     """RTSP and USB: `auto` decodes in hardware where there is some that can be opened, else in software."""
     role: Literal["lpr", "overview"] = "lpr"
@@ -121,6 +123,12 @@ class Camera(FilePlayback):
         if _SCHEME.match(value):
             raise ValueError("rtsp://…, rtsps://…, /dev/v4l/by-id/…, /dev/videoN, or a picture, folder or video file")
         return value if value.isdecimal() else str(from_folder(Path(value), info))
+
+    @model_validator(mode="after")
+    def _ca_where_there_is_tls(self) -> Camera:
+        if self.ca is not None and not self.url.startswith("rtsps://"):
+            raise ValueError("`ca` is for rtsps:// alone; nothing would be checked by it")
+        return self
 
 
 class Microphone(FilePlayback):
@@ -179,10 +187,13 @@ class AgentConfig(Settings):
 
     def overview_of(self, camera: Camera) -> Camera | None:
         """Return the overview camera that shows what the ``lpr`` camera ``camera`` reads, if one is paired with it."""
-        if camera.role != "lpr":
-            return None
-        paired = (c for c in self.cameras if c.role == "overview" and (c.id == camera.pair or c.pair == camera.id))
-        return next(paired, None)
+        paired = self.pair_of(camera)
+        return paired if camera.role == "lpr" else None
+
+    def pair_of(self, camera: Camera) -> Camera | None:
+        """Return the camera of the other role that is paired with ``camera``, whichever of the two names the other."""
+        others = (c for c in self.cameras if c.role != camera.role and (c.id == camera.pair or c.pair == camera.id))
+        return next(others, None)
 
     def reads_plates(self, camera: Camera) -> bool:
         """Whether plates are read in the pictures of ``camera``."""
@@ -196,10 +207,13 @@ class AgentConfig(Settings):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ValueError(f"each camera and microphone has an id of its own, but these stand twice: {twice}")
-        cameras = {camera.id for camera in self.cameras}
+        cameras = {camera.id: camera.role for camera in self.cameras}
         lost = sorted({camera.pair for camera in self.cameras if camera.pair and camera.pair not in cameras})
         if lost:
             raise ValueError(f"`pair` names a camera of this device, but there is none called {lost}")
+        same = sorted(camera.id for camera in self.cameras if camera.pair and cameras[camera.pair] == camera.role)
+        if same:
+            raise ValueError(f"`pair` names a camera in the other role (`lpr`, `overview`); not so that of {same}")
         shown = [self.overview_of(camera) for camera in self.cameras]
         idle = sorted(camera.id for camera in self.cameras if not self.reads_plates(camera) and camera not in shown)
         if idle:

@@ -70,9 +70,14 @@ class Frame:
     @property
     def image(self) -> NDArray[np.uint8]:
         """The pixels, (H, W, 3) uint8 BGR; not to be written to."""
-        if callable(self._image):
-            self._image = self._image()
-        return self._image
+        image = self._image  # once: another thread may put the pixels there between two looks
+        if callable(image):
+            self._image = image = image()
+        return image
+
+    def apart(self) -> Frame:
+        """Return the same frame anew: pixels that are made of this one from now on do not stay with that one."""
+        return Frame(self.camera, self._image, self.captured, self.scene, self.name, luma=self._luma)
 
     @property
     def luma(self) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from edge_wire.clock import Clock
 
 _ROOM_TO_WAIT = 4
 _TICK_S = 0.1
+_LEAVE_AFTER_S = 2.0
 _LONGEST_WAIT_S = 60.0
 _REASON_LENGTH = 200  # what health carries
 
@@ -134,6 +136,7 @@ class Watch(Generic[_Item, _Out]):
         self._all_taken = False
         self._came = False  # whether the source that is open has given anything
         self._closing = threading.Event()
+        self._leave_at_s: float | None = None
         self._source: Source[_Item] | None = None
         self._lock = threading.Lock()
         self._state, self._reason, self._broken = "connecting", "", False
@@ -151,6 +154,7 @@ class Watch(Generic[_Item, _Out]):
 
     def close(self) -> None:
         """Let the source end; what the stage still holds is delivered. Returns at once."""
+        self._leave_at_s = time.monotonic() + _LEAVE_AFTER_S
         self._closing.set()
         with self._lock:
             source = self._source
@@ -158,9 +162,17 @@ class Watch(Generic[_Item, _Out]):
             source.close()
 
     def join(self) -> None:
-        """Wait until everything has been delivered."""
-        for thread in self._threads:
-            thread.join()
+        """Wait until everything has been delivered.
+
+        A source that does not let go within two seconds of ``close`` is left behind: FFmpeg may be opening it, looking
+        up its name, or waiting for a USB camera that stays silent.
+        """
+        source, stage = self._threads
+        source.join(None if self._leave_at_s is None else max(0.0, self._leave_at_s - time.monotonic()))
+        if source.is_alive():
+            log.warning("source left behind", source=self._name)
+            self._items.put(None)
+        stage.join()
 
     @property
     def ended(self) -> bool:
@@ -175,12 +187,12 @@ class Watch(Generic[_Item, _Out]):
             self._count, self._counted_ns = 0, now_ns
             return WatchState(self._state, self._reason, rate_hz, self._dropped)
 
-    def _say(self, state: str, reason: str = "", *, broken: bool = False) -> None:
+    def _say(self, state: str, reason: str = "") -> None:
         with self._lock:
             if self._broken:
                 return  # what follows a crash does not hide it
             same = (self._state, self._reason) == (state, reason)
-            self._state, self._reason, self._broken = state, reason, broken
+            self._state, self._reason = state, reason
         if not same:
             self._tell(state, reason)
 
@@ -209,11 +221,16 @@ class Watch(Generic[_Item, _Out]):
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - a thread's last resort: without it the error would be lost
-            self._say("failed", f"{type(error).__name__}: {error}", broken=True)
+            reason = f"{type(error).__name__}: {error}"
+            with self._lock:
+                self._state, self._reason, self._broken = "failed", reason, True
             self.close()
             self._crashed(error)
-            while work == self._drive and not self._all_taken:
-                self._all_taken = self._items.get() is None  # the other thread must not wait for ever for room
+            try:
+                self._tell("failed", reason)
+            finally:  # also where nothing can be logged any more
+                while work == self._drive and not self._all_taken:
+                    self._all_taken = self._items.get() is None  # the other thread must not wait for ever for room
 
     def _iterate(self) -> None:
         attempt, wait_s, since_utc_ns = 0, 0.0, self._clock.utc_ns()

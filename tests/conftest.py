@@ -1,9 +1,11 @@
 """Fixtures that more than one room's tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from support import FakeClock
 
 
@@ -25,3 +27,10 @@ def assets() -> Path:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command under test sets up the log for the stderr that it was given, which is closed when its test is over."""
+    yield
+    structlog.reset_defaults()

@@ -4,8 +4,8 @@ What a frame's candidates are depends on the pictures and on the reader alone, s
 be tuned in seconds. Keys:
 
 - a sequence: this package's sources, kind, number, seed, split and scale;
-- its candidates: besides, the digests of the models' files and of every module of ``edge_agent`` that
-  ``edge_agent.plates.reader`` imports, directly or not. A changed reader is read again.
+- its candidates: besides, the digests of the models' files, of the calibration's parameters and of every module of
+  ``edge_agent`` that ``edge_agent.plates.reader`` imports, directly or not. A changed reader is read again.
 
 The cache holds pickles: point it at a folder of your own. It holds pictures of real vehicles: not for the repository.
 """
@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edge_agent
+from edge_agent.inference.manifest import packaged_folder
 from edge_agent.inference.models import PlateModels
+from edge_agent.plates.calibration import PARAMETERS_FILE
 from edge_agent.ports import PlateReader
 from edge_agent.records import PlateCandidate
 from rendered.camera import decode
@@ -45,8 +47,7 @@ def reader_digest(models: PlateModels) -> str:
     for path in sorted(_sources(root, "edge_agent.plates.reader")):
         total.update(_code(path))
     # A calibration's fitted values lie beside the models, not among the sources.
-    for path in sorted((root / "models").rglob("*.json")):
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+    total.update(hashlib.sha256((packaged_folder() / PARAMETERS_FILE).read_bytes()).digest())
     return total.hexdigest()[:16]
 
 

@@ -161,10 +161,11 @@ def _ask_for_trust(
     again += ["--to", str(to)] if to is not None else []
     for digest in sorted(trusted | {one.sha256 for one in waiting}):
         again += ["--trust-digest", digest]
-    lines = ["not pinned by this version of the agent, and so not installed:"]
-    lines += [f"  {one.file.name}  {one.size_bytes:,} bytes  SHA-256 {one.sha256}" for one in waiting]
+    lines = ["not pinned by this version of the agent, and not trusted:"]
+    lines += [f"  {one.path}  {one.size_bytes:,} bytes  SHA-256 {one.sha256}" for one in waiting]
     lines += [
-        "Compare the digest with one from somewhere that you trust. If it is the one, install it with",
+        "Compare the digest with one from somewhere that you trust. If it is another, remove the file and pull again:",
+        "what is there is not fetched a second time. If it is the one, install it with",
         shlex.join(again),
     ]
     typer.echo("\n".join(lines), err=True)

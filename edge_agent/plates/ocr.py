@@ -28,6 +28,11 @@ from edge_agent.inference.session import open_session
 from edge_agent.plates.regions import region_codes
 from edge_agent.records import Reading
 
+# A read carries 24 characters at most, and a plate may have two lines.
+_MOST_SLOTS = 12
+# What a read has for "no character".
+_NO_CHARACTER = "_"
+
 Interpolation = Literal["linear", "cubic", "area", "lanczos4", "nearest"]
 
 
@@ -64,8 +69,8 @@ class PlateOcr:
     def __init__(self, path: Path, config_path: Path, *, threads: int = 1, provider: Provider = Provider.AUTO) -> None:
         self._config = _load_config(config_path)
         self._session = open_session(path, threads=threads, provider=provider)
-        self.alphabet = self._config.alphabet
-        self.pad = self._config.pad_char
+        self.alphabet = self._config.alphabet.replace(self._config.pad_char, _NO_CHARACTER)
+        self.pad = _NO_CHARACTER
         self._input = self._session.get_inputs()[0].name
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         plate = "plate" if "plate" in outputs else next(iter(outputs))
@@ -157,4 +162,11 @@ def _load_config(path: Path) -> PlateConfig:
     for field, good in fixes.items():
         if not good:
             raise ModelError(f"{path}: {field}: got {getattr(config, field)!r}, expected as fast-plate-ocr defines it.")
+    characters = config.alphabet.replace(config.pad_char, "")
+    if not (characters.isascii() and characters.isprintable()) or set(characters) & {" ", _NO_CHARACTER}:
+        raise ModelError(
+            f"{path}: alphabet: got {characters!r}, expected printable ASCII without space and underscore."
+        )
+    if config.max_plate_slots > _MOST_SLOTS:
+        raise ModelError(f"{path}: max_plate_slots: got {config.max_plate_slots}, expected at most {_MOST_SLOTS}.")
     return config

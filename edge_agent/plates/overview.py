@@ -62,7 +62,7 @@ class RecentFrames:
                 self._frames.clear()  # another clock may lie behind its times
                 newest = None
             if newest is None or frame.captured.boot_ns - newest.captured.boot_ns >= _SPACING_NS:
-                self._frames.append(frame)
+                self._frames.append(frame.apart())  # whoever reads plates in it makes pixels of twice the size
 
     def nearest(self, captured: CaptureTime) -> Frame | None:
         """Return the frame nearest in time to ``captured``, or None if all are further off than a second."""

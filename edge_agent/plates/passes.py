@@ -4,7 +4,7 @@ Publications of one track, in order:
 
 - Revision 0 when the vote settles: three frames agree and are sure together, or ``SETTLE_NS`` have passed since the
   plate was first readable, by capture time or by the clock. With a tick at least every 100 ms that is well within
-  PROTOCOL's 700 ms.
+  PROTOCOL's 700 ms. While a frame is read there is no tick: what would be late after the next one is published before.
 - At most two revisions, 1 and 2, at least ``SETTLE_NS`` apart, when the text, the probability class (below 0.5, 0.9,
   0.99, or above) or the best crop changed. The second is kept for a change of the text, so that a better picture never
   uses up the right to correct a misread.
@@ -13,8 +13,8 @@ Publications of one track, in order:
   its vote settled has only this one, as revision 0. A plate that was never readable has none.
 
 A plate that stood when it was last seen is waited for ``STANDING_LOST_NS`` long: traffic hides parked cars. One whose
-pass had to end although it may still stand there (another connection, or more plates than passes can be open) is
-remembered by its place and text and gets no second pass there (``standing.py``).
+pass ended although it may still stand there (another connection, more plates than passes can be open, or hidden for
+longer) is remembered by its place and text and gets no second pass there (``standing.py``).
 
 Stills (``stills=True``): each picture is a pass of its own, published at once as revision 0 and ``final``.
 
@@ -39,9 +39,9 @@ from edge_agent.plates.looks import Darkroom, Looks
 from edge_agent.plates.plausibility import Plausibility
 from edge_agent.plates.reader import DEFAULT_PAD
 from edge_agent.plates.standing import StandingPlates
-from edge_agent.plates.tracking import PlateTrack, assign, is_piece, is_second_find, is_torn_off
+from edge_agent.plates.tracking import SURE_OF_ANOTHER, PlateTrack, assign, is_piece, is_second_find, is_torn_off
 from edge_agent.plates.voting import Vote, is_readable, lowered
-from edge_agent.records import Box, CaptureTime, Frame, PlateCandidate, VotedRead
+from edge_agent.records import Box, CaptureTime, Frame, PlateCandidate, PlateMark, Reading, VotedRead
 
 SETTLE_NS = 500_000_000
 LOST_NS = 2_000_000_000
@@ -54,6 +54,10 @@ _SURE = 0.9
 _CLASSES = (0.5, 0.9, 0.99)
 # A new plate, and one that was just lost from sight, are looked for in every frame for this long.
 _UNSETTLED_NS = 700_000_000
+# By so much a first publication may come after ``SETTLE_NS``: with a frame's distance that is within PROTOCOL's 700 ms.
+_LATE_NS = 100_000_000
+# No live picture is older when it has been read; what is, is a replay, whose age means nothing.
+_OLDEST_LIVE_NS = 5_000_000_000
 # A pass that was seen this lately does not give way to another one.
 _IN_VIEW_NS = 1_000_000_000
 
@@ -85,6 +89,11 @@ class _Pass:
     published: VotedRead | None = None
     published_at_ns: int = 0
     published_by_clock_ns: int = 0
+
+    @property
+    def sure(self) -> bool:
+        """Whether what it reads, of which there is at least one look, is no garbled piece."""
+        return self.vote.fused().confidence >= SURE_OF_ANOTHER and PlateMark.CUT_OFF not in self.vote.marks
 
 
 class PassVoter:
@@ -130,13 +139,16 @@ class PassVoter:
         """Why this camera's passes cannot all be true, for people; empty if they can. Other threads may ask."""
         return self._plausibility.doubt
 
-    def observe(self, frame: Frame, candidates: Sequence[PlateCandidate], now_boot_ns: int) -> list[VotedRead]:
+    def observe(
+        self, frame: Frame, candidates: Sequence[PlateCandidate], now_boot_ns: int, busy_ns: int = 0
+    ) -> list[VotedRead]:
         """Take in the plates of one frame.
 
         Args:
             frame: the frame, in capture order within its scene.
             candidates: what was found in it; rejected ones are ignored.
             now_boot_ns: the boot clock now; what ``tick`` is given later is compared with it.
+            busy_ns: for how long reading the next frame will let no ``tick`` through.
 
         Returns:
             What is to be published now, in order.
@@ -154,7 +166,7 @@ class PassVoter:
         for c, candidate in enumerate(candidates):
             if c in paired or self._is_known(candidate, texts[c], at_ns):
                 continue
-            reads += self._make_room(at_ns)
+            reads += self._make_room(at_ns, bool(texts[c]))
             if len(self._open) < MAX_OPEN:
                 current = _Pass(next(self._numbers), PlateTrack(candidate.box, at_ns), candidate.box, at_ns)
                 self._open.append(current)
@@ -164,7 +176,7 @@ class PassVoter:
             return reads + self.close()
         self._join_torn(at_ns)
         for current in self._open:
-            reads += self._publish_if_settled(current, at_ns, now_boot_ns)
+            reads += self._publish_if_settled(current, at_ns, now_boot_ns, busy_ns)
         self._darkroom.tidy(look for p in self._open for look in p.looks)
         return reads
 
@@ -204,7 +216,8 @@ class PassVoter:
             current.first_readable = frame.captured
             # For a live camera the time that the frame took to get here counts; for a replay it means nothing.
             age_ns = now_boot_ns - frame.captured.boot_ns
-            current.settle_by_ns = now_boot_ns + SETTLE_NS - (age_ns if 0 <= age_ns <= SETTLE_NS else 0)
+            spent_ns = min(age_ns, SETTLE_NS) if 0 <= age_ns <= _OLDEST_LIVE_NS else 0
+            current.settle_by_ns = now_boot_ns + SETTLE_NS - spent_ns
         text_before = current.vote.fused().text if current.vote.frames else ""
         current.vote.add(candidate, current.track.looks_here)
         text = current.vote.fused().text
@@ -216,14 +229,16 @@ class PassVoter:
 
     def _join_torn(self, at_ns: int) -> None:
         """Give what turns out to belong to another pass to that, as long as nothing was published of it."""
-        seen = [p for p in self._open if p.track.seen_ns == at_ns]
-        for current in seen:
-            if current.published is None:
-                current.beside.update(p.number for p in seen)
+        seen = {p.number for p in self._open if p.track.seen_ns == at_ns}
+        for current in self._open:
+            if current.published is None and current.number in seen:
+                # Only open passes are asked about; what is never readable stands beside many that are over.
+                current.beside = seen | current.beside.intersection(p.number for p in self._open)
         for younger in [p for p in self._open if p.published is None and p.vote.frames]:
             for elder in self._open:
-                apart = elder.number < younger.number and not {elder.number, younger.number} <= younger.beside
-                if apart and is_torn_off(elder.track, younger.track, younger.began, younger.began_ns):
+                if elder.number >= younger.number or {elder.number, younger.number} <= younger.beside:
+                    continue
+                if is_torn_off(elder.track, younger.track, younger.began, younger.began_ns, sure=younger.sure):
                     self._open.remove(younger)
                     self._join(elder, younger)
                     break
@@ -240,7 +255,9 @@ class PassVoter:
         elder.seen_by_clock_ns = max(elder.seen_by_clock_ns, younger.seen_by_clock_ns)
         elder.agreed |= younger.agreed
         elder.beside |= younger.beside
-        if elder.first_readable is None or elder.first_readable.boot_ns > younger.began_ns:
+        assert elder.first_readable is not None
+        assert younger.first_readable is not None
+        if elder.first_readable.boot_ns > younger.first_readable.boot_ns:
             elder.first_readable, elder.settle_by_ns = younger.first_readable, younger.settle_by_ns
 
     def _due(self, captured_ns: int, now_boot_ns: int) -> list[VotedRead]:
@@ -258,14 +275,15 @@ class PassVoter:
                 reads += self._end(current)
         return reads
 
-    def _publish_if_settled(self, current: _Pass, at_ns: int, now_boot_ns: int) -> list[VotedRead]:
+    def _publish_if_settled(self, current: _Pass, at_ns: int, now_boot_ns: int, busy_ns: int) -> list[VotedRead]:
         if current.vote.frames == 0:
             return []
-        reading = current.vote.fused()
+        reading = self._believed(current)
         before = current.published
         if before is None:
             sure = current.agreeing >= _AGREEING_FRAMES and reading.confidence >= _SURE
-            return [self._publish(current, at_ns, now_boot_ns, final=False)] if sure else []
+            too_late = now_boot_ns + max(busy_ns - _LATE_NS, 0) >= current.settle_by_ns
+            return [self._publish(current, at_ns, now_boot_ns, final=False)] if sure or too_late else []
         text_changed = reading.text != before.reading.text
         class_changed = probability_class(reading.confidence) != probability_class(before.reading.confidence)
         if before.revision >= (MAX_REVISIONS if text_changed else MAX_REVISIONS - 1):
@@ -289,14 +307,17 @@ class PassVoter:
                 self._standing.remember(track.box, track.text, track.seen_ns)
         return [self._publish(current, self._latest_ns, 0, final=True)]
 
+    def _believed(self, current: _Pass) -> Reading:
+        """Return what the vote says, as far as this camera can be believed."""
+        reading = current.vote.fused()
+        return lowered(reading, self._plausibility.agreed_share) if self.doubt and not current.agreed else reading
+
     def _publish(self, current: _Pass, at_ns: int, now_boot_ns: int, *, final: bool) -> VotedRead:
         assert current.first_readable is not None
-        reading = current.vote.fused()
+        reading = self._believed(current)
         look = current.looks.best(reading.text)
         current.looks.sent = look
         crop, picture = self._darkroom.develop(look)
-        if not current.agreed and self.doubt:
-            reading = lowered(reading, self._plausibility.agreed_share)
         read = VotedRead(
             camera=self._camera,
             track=current.number,
@@ -322,16 +343,19 @@ class PassVoter:
             return True
         return self._standing.recognise(candidate.box, readable_text, at_ns)
 
-    def _make_room(self, at_ns: int) -> list[VotedRead]:
+    def _make_room(self, at_ns: int, readable: bool) -> list[VotedRead]:
         """End one pass when there are too many, if one can be spared; then what begins anew has to wait for a frame.
 
-        A pass that is in view is only spared if it stands and was published, because it is then remembered. Any other
-        would begin again in the next frame and end the next one, and the one after that.
+        A pass that is in view is only spared if it stands and was published, because it is then remembered, or if it
+        could never be read and what begins anew can. Any other would begin again in the next frame and end the next
+        one, and the one after that.
         """
         if len(self._open) < MAX_OPEN:
             return []
         gone = [p for p in self._open if at_ns - p.track.seen_ns >= _IN_VIEW_NS]
         spared = gone or [p for p in self._open if p.track.standing and p.published is not None]
+        if not spared and readable:
+            spared = [p for p in self._open if p.first_readable is None]
         if not spared:
             return []
         oldest = min(spared, key=lambda p: p.track.seen_ns)

@@ -64,6 +64,7 @@ class PlateStage:
         self._gate = None if stills else gate
         self._look_again_ns = look_again_ns
         self._cameras: dict[str, _Camera] = {}
+        self._busy_ns = 0
         self.frames_read = 0
         self.frames_gated = 0
 
@@ -77,7 +78,12 @@ class PlateStage:
             return self.observe_unchanged(frame)
         camera.scene, camera.read_ns = frame.scene, at_ns
         self.frames_read += 1
-        return camera.voter.observe(frame, self._reader.read(frame.image), self._clock.boot_ns())
+        began_ns = self._clock.boot_ns()
+        candidates = self._reader.read(frame.image)
+        now_ns = self._clock.boot_ns()
+        # The next one takes as long as this one, or as those before it, which had to wait for their turn.
+        self._busy_ns = max(now_ns - began_ns, self._busy_ns * 3 // 4)
+        return camera.voter.observe(frame, candidates, now_ns, self._busy_ns)
 
     def observe_unchanged(self, frame: Frame) -> list[VotedRead]:
         """Take in a frame without reading it, because nothing moved since the one before; return what is due.

@@ -41,8 +41,12 @@ _ALIKE = 0.5
 _NEARLY_SAME = 0.8
 # A text that is nearly the same is looked for this many times as far away.
 _ALIKE_REACH = 3
-# A garbled look is not sure of itself; one that is, and reads another text, is another plate.
-_SURE_OF_ANOTHER = 0.5
+# A garbled look is not sure of itself; one that is, and reads another text, is another plate. What is cut off may be
+# sure of anything.
+SURE_OF_ANOTHER = 0.5
+# A vehicle that moves like this, seen at so many places, does not go back by a plate's width within two seconds.
+_MOVING_WIDTHS_PER_S = 0.5
+_TELLING_PLACES = 4
 # Shorter texts are equal by chance.
 _TELLING_LENGTH = 4
 _PIECE_LENGTH = 2
@@ -161,15 +165,21 @@ def assign(
     return paired
 
 
-def is_torn_off(elder: PlateTrack, younger: PlateTrack, began: Box, began_ns: int) -> bool:
+def is_torn_off(elder: PlateTrack, younger: PlateTrack, began: Box, began_ns: int, *, sure: bool) -> bool:
     """Whether a track that began lately, as ``began`` at ``began_ns``, turns out to be part of an elder one.
 
-    It began with a look that was too garbled to tell, and now reads the same or a piece of it, where it could be.
-    The caller sees to it that the two were never seen in one frame.
+    It began with a look that was too garbled to tell, and now reads the same or a piece of it, where it could be; the
+    ``sure``r it is of its own text, the more must be the same. The caller sees to it that the two were never seen in
+    one frame.
     """
-    if not (elder.text and younger.text) or _likeness(elder, younger.text) < _PIECE_ALIKE * _NEARLY_SAME:
+    if not (elder.text and younger.text):
+        return False
+    another = sure and elder.sure and not is_piece(elder, younger.box, younger.text)
+    if _likeness(elder, younger.text) < (_NEARLY_SAME if another else _PIECE_ALIKE * _NEARLY_SAME):
         return False
     if elder.seen_ns < began_ns:
+        if younger.text != elder.text and _turns_back(elder, began):
+            return False
         gap_ns, away_px = began_ns - elder.seen_ns, _away(elder.expected(began_ns), began)
     else:
         gap_ns, away_px = elder.seen_ns - younger.seen_ns, _away(younger.expected(elder.seen_ns), elder.box)
@@ -254,14 +264,33 @@ def _affinity(track: PlateTrack, candidate: PlateCandidate, text: str, at_ns: in
         return None
     # The costliest question comes last.
     alike = _UNREAD if unread else _likeness(track, text)
+    if not unread and track.sure and _is_sure(candidate):
+        # Neighbours in a series are half the same; the next car in the lane, or at the kerb, may be one.
+        needed = _ALIKE if same_spot or is_piece(track, box, text) else _NEARLY_SAME
+        if alike < needed:
+            return None
     if same_spot:
-        another = track.sure and candidate.reading.confidence >= _SURE_OF_ANOTHER and alike < _ALIKE
-        return None if another else 2.0 + max(alike, overlap)
+        return 2.0 + max(alike, overlap)
+    if _turns_back(track, box):
+        return None
     if telling and not unread and alike >= _NEARLY_SAME:
         reach_widths *= _ALIKE_REACH
     if away_widths > reach_widths or (alike < _ALIKE and not unread):
         return None
     return alike + overlap - away_widths / reach_widths
+
+
+def _is_sure(candidate: PlateCandidate) -> bool:
+    return candidate.reading.confidence >= SURE_OF_ANOTHER and PlateMark.CUT_OFF not in candidate.marks
+
+
+def _turns_back(track: PlateTrack, box: Box) -> bool:
+    """Whether ``box`` lies behind a track that moves, as the next car in its lane does."""
+    speed = math.hypot(track.velocity_x, track.velocity_y)
+    if track.way.places < _TELLING_PLACES or speed * 1e9 < _MOVING_WIDTHS_PER_S * track.span_px:
+        return False
+    dx, dy = (box.x1 + box.x2 - track.box.x1 - track.box.x2) / 2, (box.y1 + box.y2 - track.box.y1 - track.box.y2) / 2
+    return (dx * track.velocity_x + dy * track.velocity_y) / speed < -track.span_px
 
 
 def _likeness(track: PlateTrack, text: str) -> float:

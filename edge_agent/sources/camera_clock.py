@@ -12,8 +12,8 @@ larger of ``least lag`` and ``presumed latency - least lag``, beside that of thi
 report differs from the others.
 
 Otherwise a frame counts as exposed at its arrival less the latency (what was measured while the camera's clock
-verified, else presumed), with an error as large. What the network held up longer than its neighbours, by the media
-clock, is taken off and added to the error.
+verified, else presumed), with an error as large, or as what a measured one lacks of the presumed. What the network held
+up longer than its neighbours, by the media clock, is taken off and added to the error.
 
 Belongs to the thread that iterates the source; ``source`` and ``reason`` may be read from any.
 """
@@ -102,7 +102,9 @@ class CameraClock:
             self._offsets_ns.append(reported_utc_ns - media_ns)
             self._lags_ns.append(arrived.utc_ns - reported_utc_ns)
             self._until_judged -= 1
-            if self._until_judged <= 0:
+            # A clock that is in use and jumps must not stay so until the next judgement: most frames are new by then.
+            jumped = self.source is TimeSource.RTCP and self._jump_ns() > _JUMP_NS
+            if self._until_judged <= 0 or jumped:
                 self._until_judged = _WINDOW
                 self._judge()
         if media_ns is None:
@@ -120,7 +122,9 @@ class CameraClock:
     def _by_arrival(self, arrived: CaptureTime, held_up_ns: int) -> CaptureTime:
         latency_ns = self._presumed_ns if self._known.latency_ns is None else self._known.latency_ns
         exposed = arrived.shifted(-latency_ns - held_up_ns)
-        return CaptureTime(exposed.utc_ns, exposed.boot_ns, arrived.error_ns + latency_ns + held_up_ns)
+        # Measured by a clock that was ahead it came out too short.
+        bound_ns = max(latency_ns, self._presumed_ns - latency_ns) + held_up_ns
+        return CaptureTime(exposed.utc_ns, exposed.boot_ns, arrived.error_ns + bound_ns)
 
     def _held_up_ns(self, delay_ns: int) -> int:
         if self._delays_ns and delay_ns - min(self._delays_ns) > _LONGEST_DELAY_NS:
@@ -141,18 +145,24 @@ class CameraClock:
 
     def _judge(self) -> None:
         least_ns, usual_ns = min(self._lags_ns), statistics.median_low(self._lags_ns)
-        # Without a tenth at either end: a report that is put to the wrong frame is no jump.
-        offsets_ns = sorted(self._offsets_ns)
-        jump_ns = offsets_ns[-1 - len(offsets_ns) // 10] - offsets_ns[len(offsets_ns) // 10]
+        jump_ns = self._jump_ns()
         if least_ns < _LEAST_LAG_NS:
             self._say(TimeSource.ARRIVAL, "the camera's clock is ahead of this device's", f"by {_shown(-least_ns)}")
         elif least_ns > _LONGEST_LAG_NS:
             self._say(TimeSource.ARRIVAL, "the camera's clock is behind this device's", f"by {_shown(least_ns)}")
         elif jump_ns > _JUMP_NS:
             self._say(TimeSource.ARRIVAL, "the camera's clock jumps", f"by {_shown(jump_ns)}")
+            # The least lag of before a jump would vouch for the clock after it.
+            self._lags_ns.clear()
+            self._offsets_ns.clear()
         else:
             self._known.latency_ns = max(0, usual_ns)
             self._say(TimeSource.RTCP, "frames arrive after exposure", f"by {_shown(usual_ns)}")
+
+    def _jump_ns(self) -> int:
+        # Without a tenth at either end: a report that is put to the wrong frame is no jump.
+        offsets_ns = sorted(self._offsets_ns)
+        return offsets_ns[-1 - len(offsets_ns) // 10] - offsets_ns[len(offsets_ns) // 10]
 
     def _say(self, source: TimeSource, why: str, how_much: str = "") -> None:
         self.source, self.reason = source, f"{why} {how_much}".rstrip()

@@ -49,7 +49,7 @@ class WholePictures:
         """Return the whole pictures that ``packet`` completes; none, if it cannot be decoded."""
         try:
             pictures = packet.decode()
-        except av.error.InvalidDataError:
+        except av.FFmpegError:  # also what an accelerator that gives up calls an error of its own
             self._tear()
             return []
         self.decoded += len(pictures)

@@ -76,7 +76,7 @@ class VideoFileSource:
             SourceError: the file is missing or not a video, or no frame of it can be decoded.
         """
         try:
-            with av.open(str(self._path)) as container:
+            with av.open(str(self._path), metadata_errors="replace") as container:
                 if not container.streams.video:
                     raise SourceError(f"{self._path}: holds no video; expected a video file.")
                 stream = container.streams.video[0]
@@ -122,6 +122,7 @@ def open_frame_source(
     starts_at_utc_ns: int | None = None,
     fps: float | None = None,
     transport: str = "tcp",
+    ca: Path | None = None,
     decoder: str = AUTO,
     known: KnownCamera | None = None,
     latency_ns: int | None = None,
@@ -139,6 +140,7 @@ def open_frame_source(
         starts_at_utc_ns: for files: UTC nanoseconds of the first frame; None: now.
         fps: for folders: the pictures are consecutive frames at this rate.
         transport: for ``rtsp://``: ``tcp`` or ``udp``.
+        ca: for ``rtsps://``: certificate (PEM) of the camera or of the authority that signed it; None: the system's.
         decoder: for live sources: ``auto``, ``software`` or a kind of FFmpeg's, such as ``cuda``.
         known: for live sources: what is kept of the camera from one connection to the next.
         latency_ns: for live sources: how long before its arrival a frame was exposed.
@@ -159,6 +161,7 @@ def open_frame_source(
             text,
             clock,
             transport=transport,
+            ca=ca,
             decoder=decoder,
             known=known,
             latency_ns=latency_ns,

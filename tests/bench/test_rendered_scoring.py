@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -118,3 +118,22 @@ def test_lettering_is_a_false_track(scoring: ModuleType, played: tuple[Any, Any,
     outcome = scoring.score(sequence, candidates, lettering)
     assert outcome.false_tracks == ("made-000 PIZZA",)
     assert sorted(a.tracks for a in outcome.answers) == [0, 1]
+
+
+def test_what_was_read_with_another_calibration_is_read_again(
+    scoring: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else a cache would go on telling the figures of the old one."""
+    from rendered import replay
+
+    network = tmp_path / "network"
+    network.write_bytes(b"network")
+    models = SimpleNamespace(detector=network, ocr=network, ocr_config=network)
+    parameters = tmp_path / replay.PARAMETERS_FILE
+    parameters.parent.mkdir()
+    monkeypatch.setattr(replay, "packaged_folder", lambda: tmp_path)
+    parameters.write_text("temperature = 1.1", encoding="utf-8")
+    before = replay.reader_digest(models)
+    assert replay.reader_digest(models) == before
+    parameters.write_text("temperature = 1.2", encoding="utf-8")
+    assert replay.reader_digest(models) != before

@@ -62,10 +62,11 @@ def test_a_shot_becomes_an_arrival() -> None:
 def test_how_it_moved_what_made_it_hard_and_the_overview_go_with_the_read() -> None:
     seen = replace(voted(), travel=Travel.RECEDING, marks=frozenset({PlateMark.TWO_LINE, PlateMark.INFRARED}))
     beside = OverviewPicture("lane-1-colour", Picture(b"frame", bytes(range(32)), 64, 36), NOW.shifted(-40_000_000))
-    read = as_plate_read(seen, Camera(id="lane-1", url="rtsp://c", pair="lane-1-colour"), "main-st", beside)
+    read = as_plate_read(seen, Camera(id="lane-1", url="rtsp://c"), "main-st", beside, pair="lane-1-colour")
     header = Header(1, NOW.utc_ns, NOW.boot_ns, NOW.error_ns, Stream.DETECTION, 1)
     body = codec.decode_up(codec.encode(header, read)).body
     assert isinstance(body, PlateRead)
+    assert body.pair == "lane-1-colour"
     assert (body.travel, body.marks) == ("receding", ("infrared", "two-line"))
     assert body.overview == Overview("lane-1-colour", bytes(range(32)), -40_000_000)
     assert (body.vehicle_body, body.vehicle_colour, body.vehicle_make) == (None, None, None)

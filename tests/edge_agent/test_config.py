@@ -40,14 +40,16 @@ def test_either_camera_of_a_pair_may_name_the_other_and_the_overview_is_not_read
     turned = GOOD.replace("pair: north-1c, ", "").replace("role: overview", "role: overview, pair: north-1")
     alone = GOOD.replace("pair: north-1c, ", "")
     both = GOOD.replace("role: overview", "role: overview, plates: true")
-    read_plates = []
+    read_plates, pairs = [], []
     for text in (GOOD, turned, alone, both):
         (tmp_path / "agent.yaml").write_text(text, encoding="utf-8")
         config = load(tmp_path / "agent.yaml", AgentConfig)
         north, colour = config.cameras
         shown = config.overview_of(north)
+        pairs.append((config.pair_of(north) == colour, config.pair_of(colour) == north))
         read_plates.append((shown == colour, config.reads_plates(north), config.reads_plates(colour)))
     assert read_plates == [(True, True, False), (True, True, False), (False, True, True), (True, True, True)]
+    assert pairs == [(True, True), (True, True), (False, False), (True, True)], "whichever of them names the other"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,12 @@ def test_either_camera_of_a_pair_may_name_the_other_and_the_overview_is_not_read
         ("source: device", "source: device, starts_at: yesterday", "a time with its zone"),
         ("trailer-07", "Trailer_07", "agent.yaml:2: device.id: got"),
         ("pair: north-1c", "pair: south", "there is none called ['south']"),
+        (
+            ", role: overview",
+            "",
+            "`pair` names a camera in the other role (`lpr`, `overview`); not so that of ['north-1']",
+        ),
+        ("lane: 1", "lane: 1, ca: c.pem", "`ca` is for rtsps:// alone"),
         ("face: rear}", "face: rear, plates: false}", "nothing would be done with ['north-1']"),
         ("id: mast", "id: north-1", "these stand twice: ['north-1']"),
         ("direction: NW", "direction: up", "cameras[0].direction"),

@@ -232,6 +232,24 @@ def test_the_intervals_start_anew_once_something_came() -> None:
     assert ["attempt 3" in reason for reason in said] == [False, False, True, False, False]
 
 
+def test_a_source_that_does_not_let_go_is_left_behind_when_all_is_to_end() -> None:
+    """FFmpeg opens a dead camera for ten seconds, and waits for a silent USB camera without end."""
+    may_end = threading.Event()
+
+    def stuck() -> Iterator[int]:
+        yield 7
+        may_end.wait()
+
+    made, out, crashes, _ = watch([stuck], live=True)
+    made.start()
+    eventually(lambda: 7 in out)
+    made.close()
+    made.join()
+    assert out == [7, 7, -1]
+    may_end.set()
+    assert not crashes
+
+
 def test_what_cannot_be_believed_is_doubtful_and_goes_on() -> None:
     conditions = {"source": "", "stage": ""}
     told: list[str] = []

@@ -218,6 +218,7 @@ def test_a_hit_of_a_pair_brings_the_overview_of_the_same_moment(watching: tuple[
     eventually(overview_here, 60)
     reads = ask(chain, token, "/api/reads")["reads"]
     assert {read["camera"] for read in reads} == {"lane-1"}, "an overview camera of a pair is not read"
+    assert reads[0]["pair"] == "lane-1-colour", "only the other one's settings say so"
     overview = reads[0]["overview"]
     assert overview["camera"] == "lane-1-colour"
     assert abs(overview["offset_ms"]) <= 1_000

@@ -67,6 +67,19 @@ def test_the_way_of_a_live_frame_counts_towards_its_deadline(voter, frame, candi
     assert len(voter.tick(1500 * MS)) == 1
 
 
+@pytest.mark.parametrize("age_ms", [500, 900, 2000])
+def test_a_live_frame_that_took_too_long_is_published_at_once(voter, frame, candidate, age_ms) -> None:
+    """PROTOCOL's 700 ms: four cameras that wait for slow networks are late already, and must not wait again."""
+    assert len(voter.observe(frame(1000), [candidate("ABC123", sure=0.8)], (1000 + age_ms) * MS)) == 1
+
+
+def test_what_would_be_late_after_the_next_frame_is_published_before(voter, frame, candidate) -> None:
+    """Nothing is published while a frame is read, so its time counts beforehand."""
+    slow = [candidate("ABC123", sure=0.8)]
+    assert voter.observe(frame(0), slow, 200 * MS, busy_ns=300 * MS) == []
+    assert len(voter.observe(frame(100), slow, 300 * MS, busy_ns=300 * MS)) == 1
+
+
 def test_a_replay_of_long_ago_gets_its_whole_time(voter, frame, candidate) -> None:
     hours_later = 7_200_000 * MS
     voter.observe(frame(0), [candidate("ABC123", sure=0.8)], hours_later)
@@ -190,6 +203,57 @@ def test_a_car_park_does_not_churn(voter, frame, candidate) -> None:
     assert len({r.reading.text for r in reads}) == len(park)
 
 
+def test_what_can_never_be_read_does_not_keep_others_out(voter, frame, candidate) -> None:
+    """pains-14, pains-18: a fence or far rows of parked cars fill the passes, and a car that drives by is read."""
+    far = [candidate(f"{k:02d}FAR{k % 10}", x=28 * (k % 14), y=14 * (k // 14), width=10, sure=0.6) for k in range(40)]
+    steps = [(100 * i, far) for i in range(10)]
+    steps += [(1000 + 100 * i, [*far, candidate("ABC1234", x=10 * i, y=90, width=48)]) for i in range(10)]
+    reads = feed(voter, frame, steps) + voter.close()
+    assert {r.reading.text for r in reads} == {"ABC1234"}
+    assert len({r.track for r in reads}) == 1
+
+
+def test_another_car_where_one_stood_is_not_swallowed(voter, frame, candidate) -> None:
+    """pains-11: its plate is half the same, and it was not seen to come."""
+    steps = [(100 * i, [candidate("ABC1234")]) for i in range(50)] + [(5000 + 500 * i, []) for i in range(60)]
+    steps += [(35_000 + 100 * i, [candidate("ABC1299", x=42)]) for i in range(10)]
+    reads = feed(voter, frame, steps) + voter.close()
+    assert {r.reading.text for r in reads} == {"ABC1234", "ABC1299"}
+    assert len({r.track for r in reads}) == 2
+
+
+@pytest.mark.parametrize("texts", [("WTB9154", "WTB9873"), ("MPS5778", "MPS5779"), ("AB12CDE", "AB12XYZ")])
+@pytest.mark.parametrize("gap_ms", [160, 400, 900])
+def test_the_next_car_of_a_convoy_has_a_pass_of_its_own(voter, frame, candidate, texts, gap_ms) -> None:
+    """pains-01, pains-11: plates of one series, in one lane, one right after the other."""
+
+    def car(text: str, from_ms: int):
+        return [(from_ms + 80 * i, [candidate(text, y=2 + 8 * i, width=32 + 2 * i)]) for i in range(12)]
+
+    reads = feed(voter, frame, car(texts[0], 0) + car(texts[1], 880 + gap_ms)) + voter.close()
+    told = {track: {r.reading.text for r in reads if r.track == track} for track in {r.track for r in reads}}
+    assert sorted(told.values(), key=sorted) == [{text} for text in texts]
+
+
+def test_a_joined_pass_keeps_the_earlier_deadline(voter, frame, candidate) -> None:
+    garbled, whole = candidate("ABC12", x=60, width=64, sure=0.8), candidate("ABC1234", sure=0.8)
+    feed(voter, frame, [(0, [candidate("")]), (100, [candidate("", x=60, width=64)]), (200, [whole])])
+    feed(voter, frame, [(300, [garbled])])
+    assert len(voter._open) == 2
+    feed(voter, frame, [(400, [whole])])
+    (joined,) = voter._open
+    assert joined.first_readable is not None
+    assert joined.first_readable.boot_ns == 200 * MS
+
+
+def test_a_pass_that_is_never_readable_remembers_only_what_is_open(voter, frame, candidate) -> None:
+    """pains-18: a sign that stands for days beside thousands of cars."""
+    sign = candidate("", x=300)
+    feed(voter, frame, [(100 * i, [sign]) for i in range(40)])
+    feed(voter, frame, [(4000 + 500 * i, [sign, candidate(f"{i // 3 * 7919 % 10000:04d}ABC")]) for i in range(600)])
+    assert max(len(p.beside) for p in voter._open) <= MAX_OPEN
+
+
 def test_rejected_candidates_take_no_part(voter, frame, candidate) -> None:
     """pains-08"""
     lettering = replace(candidate("PIZZA24"), rejected="lettering")
@@ -273,6 +337,16 @@ def test_a_cobweb_is_doubted_and_its_lone_looks_count_for_little(voter, frame, c
     # A plate that is read again and again is believed as before.
     seen = feed(voter, frame, [(900_000 + 66 * i, [candidate("ABC1234", sure=0.999)]) for i in range(5)])
     assert [r.reading.text for r in seen if r.reading.confidence > 0.9] == ["ABC1234"]
+
+
+def test_a_doubted_look_is_not_sent_again_unchanged(voter, frame, candidate) -> None:
+    """pains-14: each thread of a cobweb is one read and its end, whatever frames come after it."""
+    for i in range(100):
+        feed(voter, frame, [(3000 * i, [candidate(f"{i * 7919 % 100000:05d}", sure=0.999)])])
+    assert voter.doubt
+    lone = [(300_000, [candidate("77777", x=200, sure=0.999)]), *((300_000 + 100 * i, []) for i in range(1, 30))]
+    reads = [r for r in feed(voter, frame, lone) if r.reading.text == "77777"]
+    assert [(r.revision, r.final) for r in reads] == [(0, False), (1, True)]
 
 
 def test_a_parked_car_that_flickers_is_doubted(voter, frame, candidate) -> None:

@@ -88,7 +88,11 @@ def test_the_configuration_decides_colour_and_size(tiny_models, mode: str) -> No
     [
         (("max_plate_slots: 8", "max_plate_slots: 9"), "slots: got 8, expected 9"),
         (("img_width: 32", "img_width: 64"), "image width: got 32, expected 64"),
+        (("max_plate_slots: 8", "max_plate_slots: 13"), "max_plate_slots: got 13, expected at most 12"),
         (("pad_char: '_'", "pad_char: '#'"), "pad_char: got '#'"),
+        (("XYZ_", "XYЖ_"), "alphabet: got .* expected printable ASCII"),
+        (("XYZ_", "XY _"), "alphabet: got .* expected printable ASCII"),
+        (("pad_char: '_'", "pad_char: 'Z'"), "alphabet: got .* without space and underscore"),
         (("image_color_mode: rgb", "image_color_mode: sepia"), "image_color_mode: got 'sepia'"),
         (("max_plate_slots: 8", "no_such_field: 8"), "not a plate configuration"),
         (("max_plate_slots: 8", "max_plate_slots: [8"), "not a plate configuration"),
@@ -100,6 +104,17 @@ def test_a_configuration_that_does_not_fit_is_refused(tiny_models, change: tuple
     tiny.ocr_config.write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(ModelError, match=complaint):
         PlateOcr(tiny.ocr, tiny.ocr_config)
+
+
+def test_no_character_is_an_underscore_whatever_the_network_calls_it(tiny_models) -> None:
+    """PROTOCOL: a slot of a read has ``_`` for no character."""
+    tiny = tiny_models()
+    text = tiny.ocr_config.read_text(encoding="utf-8").replace("XYZ_", "XYZ-").replace("pad_char: '_'", "pad_char: '-'")
+    tiny.ocr_config.write_text(text, encoding="utf-8")
+    ocr = PlateOcr(tiny.ocr, tiny.ocr_config)
+    answer = ocr.answer([GREY[:20, :60]])
+    reading = ocr.reading(answer.slots[0], answer.regions[0], "raw")
+    assert (reading.text, reading.pad, reading.alphabet[-1]) == ("ABC123", "_", "_")
 
 
 def test_networks_in_each_others_place_are_refused(tiny_models, tmp_path: Path) -> None:

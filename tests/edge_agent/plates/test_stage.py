@@ -1,11 +1,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from edge_agent.plates.passes import SETTLE_NS
 from edge_agent.plates.stage import PlateStage
 from edge_agent.records import Frame, PlateCandidate, VotedRead
+
+MS = 1_000_000
 
 
 class FakeReader:
@@ -50,6 +53,35 @@ def test_each_camera_has_its_own_passes(frame, candidate) -> None:
     reads = stage.close()
     assert [r.camera for r in reads] == ["front", "rear"]
     assert len({r.track for r in reads}) == 2
+
+
+class SlowReader(FakeReader):
+    """Takes as long as told, turns included."""
+
+    def __init__(self, candidates: Sequence[PlateCandidate], clock: FakeClock, busy_ms: int) -> None:
+        super().__init__(candidates)
+        self._clock = clock
+        self._busy_ms = busy_ms
+
+    def read(self, image: NDArray[np.uint8]) -> Sequence[PlateCandidate]:
+        self._clock.now_ns += self._busy_ms * MS
+        return super().read(image)
+
+
+@pytest.mark.parametrize("busy_ms", [20, 100, 150, 200, 250, 300, 400, 500, 800, 1500])
+def test_the_first_publication_is_in_time_however_slow_the_networks_are(frame, candidate, busy_ms) -> None:
+    """Within 700 ms; where reading alone takes longer, as soon as it was read. No tick gets through meanwhile."""
+    clock, lag_ms, interval_ms = FakeClock(), 150, 40
+    clock.now_ns = 10_000 * MS
+    stage = PlateStage(SlowReader([candidate("ABC123", sure=0.8)], clock, busy_ms), clock)
+    reads: list[VotedRead] = []
+    while not reads:
+        newest_ms = (clock.now_ns // MS - lag_ms) // interval_ms * interval_ms
+        reads = stage.observe(frame(newest_ms))
+        if not reads:
+            clock.now_ns = max(clock.now_ns, (newest_ms + interval_ms + lag_ms) * MS)
+    late_ns = clock.now_ns - reads[0].first_readable.boot_ns
+    assert late_ns <= max(700 * MS, (busy_ms + lag_ms + interval_ms) * MS)
 
 
 def test_stills_pass_through(frame, candidate) -> None:

@@ -101,6 +101,19 @@ def test_a_clock_that_jumps_is_not_used() -> None:
     assert street.times.reason == "the camera's clock jumps by 240 ms"
 
 
+@pytest.mark.parametrize("off_ns", [HOUR, -HOUR, 400 * MS, -400 * MS])
+@pytest.mark.parametrize("frames", [11, 43, 75, 90, 120])
+def test_a_clock_that_is_set_while_it_is_in_use_makes_no_frame_more_certain_than_it_is(
+    frames: int, off_ns: int
+) -> None:
+    street = Street(latency_ns=180 * MS)
+    street.play(frames)
+    street.camera_off_ns = off_ns
+    for _ in range(200):
+        off, captured = street.frame()
+        assert abs(off) <= captured.error_ns
+
+
 def test_one_report_that_is_put_to_the_wrong_frame_moves_nothing() -> None:
     street = Street()
     street.play(20)
@@ -126,6 +139,15 @@ def test_the_next_connection_knows_the_latency_that_was_measured() -> None:
     off_ns, captured = again.frame(reported=False)
     assert off_ns == 0
     assert captured.error_ns == 180 * MS + again.clock.error_ns()
+
+
+def test_a_latency_that_was_measured_by_a_clock_ahead_is_no_more_certain_than_that_clock() -> None:
+    first = Street(latency_ns=240 * MS, camera_off_ns=200 * MS)
+    first.play(20)
+    again = Street(latency_ns=240 * MS, known=first.known)
+    off_ns, captured = again.frame(reported=False)
+    assert off_ns == 200 * MS
+    assert captured.error_ns == 210 * MS + again.clock.error_ns()
 
 
 def test_when_this_devices_clock_is_set_the_camera_has_to_verify_anew() -> None:

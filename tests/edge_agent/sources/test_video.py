@@ -1,7 +1,10 @@
+import datetime
+import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +12,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.errors import ConfigurationError, SourceError
 from edge_agent.records import Frame
@@ -271,33 +277,40 @@ def rtp_jpeg(sequence: int, shade: int) -> bytes:
 
 
 @contextmanager
-def rtsp_camera(pictures: int, connections: int = 1) -> Iterator[str]:
+def rtsp_camera(
+    pictures: int, connections: int = 1, *, name: str = "cam", tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """A camera that speaks just enough RTSP over TCP, sends some pictures, and hangs up."""
+    sdp = SDP.replace("s=cam", f"s={name}")
 
     def serve(connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as requests:
             method = ""
             while method != "PLAY":
                 lines = [*iter(lambda: requests.readline().decode().strip(), "")]
+                if not lines:
+                    return  # it hung up
                 method, numbered = lines[0].split()[0], next(x for x in lines if x.lower().startswith("cseq"))
                 answer = f"RTSP/1.0 200 OK\r\n{numbered}\r\nSession: 1\r\n"
-                body = SDP if method == "DESCRIBE" else ""
+                body = sdp if method == "DESCRIBE" else ""
                 if method == "DESCRIBE":
-                    answer += f"Content-Type: application/sdp\r\nContent-Length: {len(SDP)}\r\n"
+                    answer += f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n"
                 if method == "SETUP":
                     answer += "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
-                connection.sendall(f"{answer}\r\n{body}".encode())
+                connection.sendall(f"{answer}\r\n{body}".encode("latin-1"))
             for i in range(pictures):
                 connection.sendall(rtp_jpeg(i, 40 + i))
 
     def accept(server: socket.socket) -> None:
         for _ in range(connections):
-            serve(server.accept()[0])
+            connection = server.accept()[0]
+            with suppress(ssl.SSLError, ConnectionError):  # who does not like the certificate hangs up
+                serve(connection if tls is None else tls.wrap_socket(connection, server_side=True))
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=accept, args=(server,), daemon=True)
         thread.start()
-        yield f"rtsp://127.0.0.1:{server.getsockname()[1]}/live"
+        yield f"rtsp{'' if tls is None else 's'}://127.0.0.1:{server.getsockname()[1]}/live"
         thread.join(5)
 
 
@@ -329,3 +342,50 @@ def collect(source: LiveSource, frames: list[Frame]) -> None:
     """Keep what came before the failure."""
     for frame in source.frames():
         frames.append(frame)
+
+
+def test_a_camera_whose_name_is_in_another_encoding_is_read() -> None:
+    """It used to be no ``SourceError``, and so the end of the whole agent."""
+    with rtsp_camera(20, name="Entr\u00e9e") as url:
+        frame = next(LiveSource("cam", url, SystemClock()).frames())
+    assert frame.image.shape == (48, 64, 3)
+
+
+def test_a_video_whose_title_is_in_another_encoding_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "road.avi"
+    with av.open(str(write_video(tmp_path / "road.mp4"))) as given, av.open(str(path), "w") as out:
+        out.metadata["title"] = "Entr00e"
+        stream = out.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    path.write_bytes(path.read_bytes().replace(b"Entr00e", b"Entr\xe9\xe9e"))
+    assert len(list(open_fast(path).frames())) == 5
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A camera's own certificate, and where it lies."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "camera")])
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now.replace(year=2099)
+    )
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    secret = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*secret))
+    (folder / "camera.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(folder / "camera.pem", folder / "key.pem")
+    return tls, folder / "camera.pem"
+
+
+def test_over_tls_a_camera_that_shows_another_certificate_is_not_spoken_to(tmp_path: Path) -> None:
+    tls, certificate = certified(tmp_path)
+    with rtsp_camera(20, connections=2, tls=tls) as url:
+        refused = open_frame_source(url, camera="cam", clock=SystemClock())
+        with pytest.raises(SourceError, match=r"cannot be read .* certificate \(`ca`\)"):
+            next(refused.frames())
+        trusted = open_frame_source(url, camera="cam", clock=SystemClock(), ca=certificate)
+        assert next(trusted.frames()).image.shape == (48, 64, 3)
