@@ -140,7 +140,9 @@ class Rushes:
         return sequence, candidates
 
     def _newest(self, name: str) -> Path | None:
-        found = [] if self._cache is None else self._cache.glob(f"candidates-{self._rendered}-*-{name}.pickle")
+        any_digest = "?" * len(self._read)  # "*" would take parked-night for night
+        pattern = f"candidates-{self._rendered}-{any_digest}-{name}.pickle"
+        found = [] if self._cache is None else self._cache.glob(pattern)
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def _path(self, name: str) -> Path | None:
