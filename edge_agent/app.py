@@ -268,9 +268,9 @@ class Agent:
             loop.call_soon_threadsafe(uplink.health_changed)
 
         def crashed(error: BaseException) -> None:
-            log.critical("a stage broke", error=repr(error))
             self._crash = error
             loop.call_soon_threadsafe(self._stop.set)
+            log.critical("a stage broke", error=repr(error))
 
         for camera in self._config.cameras:
             self._watches[camera.id] = ("camera", self._camera_watch(camera, loop, outbox, changed, crashed))

@@ -225,8 +225,8 @@ class Watch(Generic[_Item, _Out]):
             with self._lock:
                 self._state, self._reason, self._broken = "failed", reason, True
             self.close()
-            self._crashed(error)
             try:
+                self._crashed(error)
                 self._tell("failed", reason)
             finally:  # also where nothing can be logged any more
                 while work == self._drive and not self._all_taken:
