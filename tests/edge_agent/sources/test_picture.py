@@ -21,11 +21,12 @@ def decoded(pix_fmt: str) -> av.VideoFrame:
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p", "yuv422p", "nv12", "gray", "yuv420p10le", "bgr24"])
 def test_image_and_luma_show_the_same_scene(pix_fmt: str) -> None:
-    frame = lazy_frame(decoded(pix_fmt), "cam", WHEN, 4, "a.mp4")
+    picture = decoded(pix_fmt)  # one: what makes 10 bits out of 8 leaves a few samples to chance
+    frame = lazy_frame(picture, "cam", WHEN, 4, "a.mp4")
     assert (frame.camera, frame.captured, frame.scene, frame.name) == ("cam", WHEN, 4, "a.mp4")
     assert frame.image.shape == SCENE.shape
     assert frame.image.flags.c_contiguous
-    assert (frame.image == decoded(pix_fmt).to_ndarray(format="bgr24")).all()
+    assert (frame.image == picture.to_ndarray(format="bgr24")).all()
     assert frame.luma.shape == SCENE.shape[:2]
     assert frame.luma.dtype == np.uint8
     brightness = SCENE @ np.array([0.114, 0.587, 0.299])
