@@ -29,7 +29,7 @@ from edge_agent.config import DEFAULT_PATH, AgentConfig
 from edge_agent.errors import AgentError, ConfigurationError, ModelError
 from edge_wire.clock import SystemClock
 from edge_wire.logs import set_up_log
-from edge_wire.yaml_config import ConfigError, find, load
+from edge_wire.yaml_config import ConfigError, find, load, located
 
 _INTERRUPTED = 130
 
@@ -69,7 +69,8 @@ def check_config(
     except ConfigError as error:
         findings = [str(finding) for finding in error.findings]
     else:
-        findings = [*_missing_files(settings), *_unusable_sources(settings)]
+        wrong = [*_missing_files(settings), *_unusable_sources(settings)]
+        findings = [str(finding) for finding in located(config, wrong)]
     if as_json:
         typer.echo(json.dumps({"ok": not findings, "findings": findings}))
     else:
@@ -81,31 +82,34 @@ def check_config(
         raise typer.Exit(2)
 
 
-def _missing_files(settings: AgentConfig) -> Iterator[str]:
-    files = {
-        "device.key": settings.device.key,
-        "device.certificate": settings.device.certificate,
-        "broker.ca": settings.broker.ca,
-        **{f"broker.collector_keys[{i}]": path for i, path in enumerate(settings.broker.collector_keys)},
-    }
+def _missing_files(settings: AgentConfig) -> Iterator[tuple[str, str]]:
+    files = [
+        ("device.key", settings.device.key, "`edge-agent keygen` makes one"),
+        ("device.certificate", settings.device.certificate, "whoever runs the broker issues it for the device's key"),
+        ("broker.ca", settings.broker.ca, "copy it from whoever runs the broker"),
+    ]
+    copied = "copy collector-key.pub.pem from the collector's data_dir"
+    for number, key in enumerate(settings.broker.collector_keys):
+        files.append((f"broker.collector_keys[{number}]", key, copied))
     for number, camera in enumerate(settings.cameras):
         if camera.ca is not None:
-            files[f"cameras[{number}].ca"] = camera.ca
-    for place, path in files.items():
-        yield from _missing(place, path, Path.is_file, "a file")
+            files.append((f"cameras[{number}].ca", camera.ca, "copy it from whoever runs the camera"))
+    for place, path, fix in files:
+        yield from _missing(place, path, Path.is_file, f"a file that exists; {fix}")
     if settings.models.dir is not None:
-        yield from _missing("models.dir", settings.models.dir, Path.is_dir, "a folder")
+        fix = "`edge-agent models pull --to FOLDER` fills one"
+        yield from _missing("models.dir", settings.models.dir, Path.is_dir, f"a folder that exists; {fix}")
 
 
-def _missing(place: str, path: Path, is_there: Callable[[Path], bool], kind: str) -> Iterator[str]:
+def _missing(place: str, path: Path, is_there: Callable[[Path], bool], expected: str) -> Iterator[tuple[str, str]]:
     try:
         if not is_there(path):
-            yield f"{place}: got {path}, expected {kind} that exists"
+            yield place, f"got {path.absolute()}, expected {expected}"
     except OSError as error:
-        yield f"{place}: {path} cannot be looked at ({error.strerror}); run as the agent's user, or with sudo"
+        yield place, f"{path} cannot be looked at ({error.strerror}); run as the agent's user, or with sudo"
 
 
-def _unusable_sources(settings: AgentConfig) -> Iterator[str]:
+def _unusable_sources(settings: AgentConfig) -> Iterator[tuple[str, str]]:
     """Say what ``run`` would refuse; nothing is opened by this, as that is left to whoever iterates a source."""
     # OpenCV and FFmpeg take most of a second to import, which no other command should pay.
     from edge_agent.sources.audio import open_audio_source
@@ -116,12 +120,12 @@ def _unusable_sources(settings: AgentConfig) -> Iterator[str]:
         try:
             open_frame_source(camera.url, camera=camera.id, clock=clock)
         except ConfigurationError as error:
-            yield f"cameras[{number}].url: {error}"
+            yield f"cameras[{number}].url", str(error)
     for number, microphone in enumerate(settings.microphones):
         try:
             open_audio_source(microphone.source, microphone=microphone.id, clock=clock)
         except ConfigurationError as error:
-            yield f"microphones[{number}].source: {error}"
+            yield f"microphones[{number}].source", str(error)
 
 
 @app.command()

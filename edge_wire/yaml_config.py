@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -116,6 +116,22 @@ def load(path: Path, model: type[_Model]) -> _Model:
         if not findings:
             return settings
     raise ConfigError(sorted(findings, key=lambda finding: finding.line or 0))
+
+
+def located(path: Path, wrong: Iterable[tuple[str, str]]) -> list[Finding]:
+    """Give what is wrong with settings their lines, in a file that ``load`` took.
+
+    Args:
+        path: the file.
+        wrong: name of the setting, such as ``cameras[0].url``, and what is wrong with it.
+    """
+    lines: dict[_Place, int] = {}
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    assert root is not None, "load takes no empty file"
+    _walk(root, (), lines)
+    named = {_name(place): line for place, line in lines.items()}
+    findings = [Finding(path.name, named.get(place), place, text) for place, text in wrong]
+    return sorted(findings, key=lambda finding: finding.line or 0)
 
 
 def _syntax(path: Path, error: yaml.YAMLError) -> Finding:

@@ -66,6 +66,8 @@ def test_what_run_would_refuse_is_a_finding(folder: Path, wrong: tuple[str, str]
     assert code == 2
     assert len(findings) == 1
     assert said.format(folder=folder) in findings[0]
+    written = next(n for n, line in enumerate(CONFIG.replace(*wrong).splitlines(), 1) if wrong[1] in line)
+    assert findings[0].startswith(f"agent.yaml:{written}: ")
 
 
 def test_a_refused_address_is_shown_without_its_password(folder: Path) -> None:
