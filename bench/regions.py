@@ -1,19 +1,27 @@
-"""How well the OCR's region head names the country, by day and in infrared apart.
+"""How well the state is named: by the OCR's region head, by head and serial together, and when it is better not named.
 
-    NIGHTJAR_MODELS_DIR=WEIGHTS PYTHONPATH=models/plate_calibration .venv/bin/python bench/regions.py ASSETS/data/plates
+    PYTHONPATH=models/plate_calibration .venv/bin/python bench/regions.py ASSETS/data/plates [--ocr FILE] [--fit]
 
-US crops are shown at the three widths and under the conditions of models/plate_calibration (infrared is a stand-in made
-of colour pictures); each photograph of eu-dev at the plates that the detector finds. Asked is the head itself, at the
-crop that the reader reads first. A region counts as named as ``likeliest_region`` names it. The product names none in
-infrared, whatever the head says.
+Works with every OCR that has a region head; one that names countries gets its states from the serials alone. us-crops
+names each plate's state. Its crops are shown as they are, and at the three widths of models/plate_calibration by day
+and in infrared (a stand-in made of colour pictures); eu-dev at the plates that the detector finds. Asked is the crop
+that the reader reads first, with the OCR's shipped calibration.
+
+*named* is the share of plates whose state ``likeliest_region`` names, *wrong* the share of those that is not theirs.
+``--fit`` chooses the exponents by log loss and the threshold by the error that ``--most-wrong`` allows, on day and
+undegraded crops, in five folds by text, and says what they are worth on plates that had no part in choosing.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import itertools
 import json
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,63 +29,235 @@ import numpy as np
 from numpy.typing import NDArray
 from views import WIDTHS_PX, read_crops, render
 
-from edge_agent.inference.models import resolve_plates
+from edge_agent.inference.models import resolve_plates, sha256_of
+from edge_agent.plates.calibration import Calibration, calibration_for
 from edge_agent.plates.detector import PlateDetector
+from edge_agent.plates.format_model import FormatModel
+from edge_agent.plates.formats import packaged_formats
 from edge_agent.plates.ocr import PlateOcr
 from edge_agent.plates.reader import DEFAULT_PAD, cut, padded
-from edge_agent.plates.regions import likeliest_region
-from edge_agent.records import Box
+from edge_agent.plates.regions import STATE_THRESHOLD, RegionPosterior, likeliest_region
+from edge_agent.records import Box, Reading
+
+THRESHOLDS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+FOLDS = 5
+_HEAD_EXPONENTS = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2)
+_FORMAT_EXPONENTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_PAIRS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the OCR says of one plate, and where that is from.
+
+    Attributes:
+        region: the true one; a country where no state is known.
+        text: the true one; all views of a plate stay in one fold.
+        head: (outputs,): the region head's answer.
+        slots: (slots, alphabet): calibrated.
+        evidence: (regions,): what the formats say of them.
+        regions: what head and serial come to.
+    """
+
+    region: str
+    text: str
+    head: NDArray[np.float32]
+    slots: NDArray[np.float32]
+    evidence: NDArray[np.float64]
+    regions: Mapping[str, float]
+
+    @property
+    def likeliest(self) -> tuple[str, float]:
+        """The likeliest region and its probability."""
+        return next(iter(self.regions.items()), ("", 0.0))
+
+    @property
+    def surprise(self) -> float:
+        """Minus the logarithm of the true region's probability."""
+        return -float(np.log(max(self.regions.get(self.region, 0.0), 1e-4)))
+
+
+class Observer:
+    """The device's OCR at plates whose place is known."""
+
+    def __init__(self, models_dir: Path | None, ocr: Path | None) -> None:
+        models = resolve_plates(models_dir)
+        if ocr is not None:
+            models = replace(models, ocr=ocr, ocr_config=ocr.with_suffix(".yaml"), ocr_sha256=sha256_of(ocr))
+        self._ocr = PlateOcr(models.ocr, models.ocr_config)
+        self._calibration: Calibration = calibration_for(models.ocr_sha256)
+        self.detector = models.detector
+        self.formats = FormatModel(packaged_formats(), self._ocr.alphabet, self._ocr.pad)
+        self.codes = self._ocr.regions
+        self._origin = RegionPosterior(self.codes, self.formats)
+
+    def see(self, image: NDArray[np.uint8], box: Box, region: str, text: str, infrared: bool = False) -> Seen:
+        """Ask about the plate within ``box`` of ``image``, (H, W, 3) uint8 BGR."""
+        crop = cut(image, padded(box, DEFAULT_PAD, image.shape[1], image.shape[0]))
+        answer = self._ocr.answer([crop], "cubic")
+        slots = self._calibration.apply(answer.slots[0], float(box.x2 - box.x1), infrared)
+        head, evidence = answer.regions[0], self.formats.evidence(slots)
+        return Seen(region, text, head, slots, evidence, self._origin.weigh(head, evidence))
+
+    def reading(self, seen: Seen) -> Reading:
+        """Return ``seen`` as the product names regions by."""
+        return Reading(self._ocr.alphabet, self._ocr.pad, seen.slots, seen.regions, self._calibration.id)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder of us-crops and eu-dev")
-    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    parser.add_argument("--models-dir", type=Path, help="default: as the product looks for models")
+    parser.add_argument("--ocr", type=Path, help="another OCR's ONNX file, with its YAML beside it")
+    parser.add_argument("--limit", type=int, help="take only so many crops, spread over all: a quick try")
+    parser.add_argument("--fit", action="store_true", help="choose exponents and threshold, and test the choice")
+    parser.add_argument("--most-wrong", type=float, default=0.03, help="of named states, with --fit (default 0.03)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    models = resolve_plates()
-    ocr = PlateOcr(models.ocr, models.ocr_config)
+    observer = Observer(arguments.models_dir, arguments.ocr)
+    sets = _us_crops(observer, arguments.data / "us-crops", arguments.limit)
+    lines: list[dict[str, object]] = []
+    for what, seen in sets.items():
+        alone = _again(observer, seen, 1.0, 0.0)
+        lines.append({"what": what, "plates": len(seen), **_row(observer, seen), "top1_head_alone": _top1(alone)})
+    lines += [{"what": what, "threshold": t, **_at(seen, t)} for what, seen in sets.items() for t in THRESHOLDS]
+    by_day = [one for what in ("as they are", "day") for one in sets[what]]
+    lines += [{"what": "as they are and by day", "pair": pair, **counts} for pair, counts in _pairs(observer, by_day)]
+    if arguments.fit:
+        lines += list(_fitted(observer, by_day, sets["infrared"], arguments.most_wrong))
+    europe = list(_europe(observer, arguments.data / "eu-dev"))
+    named = [likeliest_region(observer.reading(one)) for one in europe]
+    told = Counter("nothing" if name is None else name.partition("-")[0] for name in named)
+    lines.append({"what": "eu-dev", "plates": len(europe), "named": dict(told.most_common())})
+    for line in lines:
+        print(json.dumps(line) if arguments.json else "  ".join(f"{key} {value}" for key, value in line.items()))
 
-    def named(image: NDArray[np.uint8], box: Box) -> str | None:
-        crop = cut(image, padded(box, DEFAULT_PAD, image.shape[1], image.shape[0]))
-        answer = ocr.answer([crop], "cubic")
-        return likeliest_region(ocr.reading(answer.slots[0], answer.regions[0], "raw"))
 
-    crops = read_crops(arguments.data / "us-crops")
-    rows = {
-        f"us-crops, {condition}": [
-            named(view.image, view.box)
+def _us_crops(observer: Observer, folder: Path, limit: int | None) -> dict[str, list[Seen]]:
+    with (folder / "truth.csv").open(newline="", encoding="utf-8") as handle:
+        states = {row["image"]: f"US-{row['state']}" for row in csv.DictReader(handle)}
+    crops = read_crops(folder)
+    if limit:
+        crops = crops[:: max(1, len(crops) // limit)]
+
+    def seen(widths: Sequence[int | None], condition: str) -> list[Seen]:
+        return [
+            observer.see(view.image, view.box, states[crop.name], crop.text, condition == "infrared")
             for crop in crops
-            for width_px in WIDTHS_PX
+            for width_px in widths
             for view in [render(crop, width_px, condition)]
         ]
-        for condition in ("day", "infrared")
+
+    return {
+        "as they are": seen([None], "clean"),
+        "day": seen(WIDTHS_PX, "day"),
+        "infrared": seen(WIDTHS_PX, "infrared"),
     }
-    rows["eu-dev photographs"] = [
-        named(image, box) for image, box in _found(arguments.data / "eu-dev", models.detector)
-    ]
-    for what, answers in rows.items():
-        counts = Counter("none" if a is None else "US" if a.partition("-")[0] == "US" else "elsewhere" for a in answers)
-        shares = {name: round(counts[name] / len(answers), 4) for name in ("US", "elsewhere", "none")}
-        print(
-            json.dumps({"what": what, "plates": len(answers), **shares})
-            if arguments.json
-            else _line(what, answers, shares)
-        )
 
 
-def _line(what: str, answers: list[str | None], shares: dict[str, float]) -> str:
-    told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
-    return f"{what:<22} {len(answers):>5} plates: {told}"
-
-
-def _found(folder: Path, detector: Path) -> Iterator[tuple[NDArray[np.uint8], Box]]:
-    network = PlateDetector(detector)
+def _europe(observer: Observer, folder: Path) -> Iterator[Seen]:
+    network = PlateDetector(observer.detector)
     for path in sorted(folder.glob("*.jpg")):
         image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), np.uint8)
         for found in network.detect(image):
-            yield image, found.box
+            yield observer.see(image, found.box, "", "")
+
+
+def _row(observer: Observer, seen: Sequence[Seen]) -> dict[str, object]:
+    """Top-1, and what the product names: day's rule, also where the marks would have it name nothing."""
+    named = [likeliest_region(observer.reading(one)) for one in seen]
+    states = [(name, one.region) for name, one in zip(named, seen, strict=True) if name and "-" in name]
+    abroad = sum(name is not None and name.partition("-")[0] != "US" for name in named)
+    return {
+        "top1": _top1(seen),
+        "named": round(len(states) / len(seen), 4),
+        "wrong": round(sum(name != region for name, region in states) / max(len(states), 1), 4),
+        "only_country": round(named.count("US") / len(seen), 4),
+        "wrong_country": round(abroad / len(seen), 4),
+        "calibration_error": _calibration_error(seen),
+    }
+
+
+def _top1(seen: Sequence[Seen]) -> float:
+    return round(float(np.mean([one.likeliest[0] == one.region for one in seen])), 4)
+
+
+def _at(seen: Sequence[Seen], threshold: float) -> dict[str, object]:
+    states = [one for one in seen if "-" in one.likeliest[0] and one.likeliest[1] >= threshold]
+    wrong = sum(one.likeliest[0] != one.region for one in states)
+    return {"named": round(len(states) / len(seen), 4), "wrong": round(wrong / max(len(states), 1), 4)}
+
+
+def _calibration_error(seen: Sequence[Seen]) -> float:
+    """Mean distance of the likeliest region's probability from the share that is right, in ten equal bins."""
+    order = sorted(seen, key=lambda one: one.likeliest[1])
+    parts = [part for part in np.array_split(np.arange(len(order)), 10) if len(part)]
+    gaps = [
+        abs(np.mean([order[at].likeliest[1] - (order[at].likeliest[0] == order[at].region) for at in part])) * len(part)
+        for part in parts
+    ]
+    return round(float(sum(gaps)) / len(order), 4)
+
+
+def _pairs(observer: Observer, seen: Sequence[Seen]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield the pairs of states that are taken for each other most, and how often the wrong one was even named."""
+    taken = Counter((one.region, one.likeliest[0]) for one in seen if one.likeliest[0] != one.region)
+    named = Counter((one.region, likeliest_region(observer.reading(one))) for one in seen)
+    plates = Counter(one.region for one in seen)
+    for (region, other), times in taken.most_common(_PAIRS):
+        yield f"{region} as {other}", {"times": times, "of": plates[region], "named": named[region, other]}
+
+
+def _again(observer: Observer, seen: Sequence[Seen], head_exponent: float, format_exponent: float) -> list[Seen]:
+    """Weigh what was seen by other exponents."""
+    origin = RegionPosterior(observer.codes, observer.formats, head_exponent, format_exponent)
+    return [replace(one, regions=origin.weigh(one.head, one.evidence)) for one in seen]
+
+
+def _fitted(
+    observer: Observer, seen: Sequence[Seen], infrared: Sequence[Seen], most_wrong: float
+) -> Iterator[dict[str, object]]:
+    folds = np.array([zlib.crc32(one.text.encode()) % FOLDS for one in seen])
+    tries = {
+        exponents: _again(observer, seen, *exponents)
+        for exponents in itertools.product(_HEAD_EXPONENTS, _FORMAT_EXPONENTS)
+    }
+    losses = {exponents: np.array([one.surprise for one in tried]) for exponents, tried in tries.items()}
+    out: list[Seen] = []
+    thresholds: dict[int, float] = {}
+    held_out: list[tuple[Seen, float]] = []
+    for fold in range(FOLDS):
+        best = min(losses, key=lambda exponents: float(losses[exponents][folds != fold].mean()))
+        thresholds[fold] = _threshold([tries[best][at] for at in np.flatnonzero(folds != fold)], most_wrong)
+        mine = [tries[best][at] for at in np.flatnonzero(folds == fold)]
+        out += mine
+        held_out += [(one, thresholds[fold]) for one in mine]
+        yield {"fold": fold, "exponents": best, "threshold": thresholds[fold]}
+    named = [one for one, threshold in held_out if one.likeliest[1] >= threshold]
+    yield {
+        "what": "out of fold",
+        "top1": _top1(out),
+        "log_loss": round(float(np.mean([one.surprise for one in out])), 4),
+        "named": round(len(named) / len(out), 4),
+        "wrong": round(sum(one.likeliest[0] != one.region for one in named) / max(len(named), 1), 4),
+        "calibration_error": _calibration_error(out),
+    }
+    best = min(losses, key=lambda exponents: float(losses[exponents].mean()))
+    threshold = _threshold(tries[best], most_wrong)
+    dark = _again(observer, infrared, *best)
+    yield {"what": "fitted to all", "exponents": best, "threshold": threshold, "shipped": STATE_THRESHOLD}
+    yield {"what": "the same in infrared", "top1": _top1(dark), **_at(dark, threshold)}
+
+
+def _threshold(seen: Sequence[Seen], most_wrong: float) -> float:
+    """Return the least probability from which on no more than ``most_wrong`` of the named states are wrong."""
+    order = sorted((one.likeliest[1], one.likeliest[0] != one.region) for one in seen)
+    wrong = np.cumsum([bad for _, bad in reversed(order)])[::-1]
+    share = wrong / np.arange(len(order), 0, -1)
+    good = np.flatnonzero(share <= most_wrong)
+    return round(order[good[0]][0], 3) if len(good) else 1.0
 
 
 if __name__ == "__main__":

@@ -106,8 +106,9 @@ def plate_models(config: AgentConfig) -> PlateModels:
 
     Raises:
         ModelError: there are none; the text says how to get them.
+        ConfigurationError: ``models.plates`` names no set.
     """
-    return resolve_plates(config.models.dir, config.models.trust_digests)
+    return resolve_plates(config.models.dir, config.models.trust_digests, config.models.plates)
 
 
 def shot_classifier(config: AgentConfig, microphone: Microphone) -> OnnxShotClassifier:

@@ -51,6 +51,8 @@ class Models(Settings):
 
     dir: ConfigPath | None = None
     """A folder to look in for model files before what came with the package; else the places of docs/models.md."""
+    plates: Annotated[str, Field(min_length=1)] | None = None
+    """Which set of plate networks, by its name in `edge-agent models list`; without it, the best that is there."""
     trust_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     """SHA-256 of model files that the manifest does not know and that you vouch for."""
     provider: Literal["auto", "cpu", "cuda", "openvino"] = "auto"

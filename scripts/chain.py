@@ -45,7 +45,6 @@ class Chain:
     Args:
         folder: everything lies here; an earlier run's folder is taken up again.
         names: device ids of the agents.
-        models_dir: where the agents look for models first.
         under: what goes before the command line of a program, by the name of its log; a tracer, for tests.
     """
 
@@ -53,7 +52,6 @@ class Chain:
         self,
         folder: Path,
         names: Iterable[str],
-        models_dir: Path | None = None,
         *,
         under: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
@@ -63,7 +61,6 @@ class Chain:
         self.broker = PrivateBroker(self.folder / "broker", names)
         self.url = ""
         self._devices = tuple(names)
-        self._models_dir = models_dir
         self._collector: subprocess.Popen[str] | None = None
         self._agents: dict[str, subprocess.Popen[str]] = {}
         self._write_collector_config()
@@ -194,8 +191,6 @@ class Chain:
             "cameras": list(cameras),
             "microphones": list(microphones),
         }
-        if self._models_dir is not None:
-            settings["models"] = {"dir": str(self._models_dir)}
         path = self.folder / f"{device}.yaml"
         path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         return path

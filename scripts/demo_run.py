@@ -173,9 +173,8 @@ def _end(printer: Printer, code: int, error: str) -> int:
 def _run(
     folder: Path, video: str | None, audio: str | None, hotlist: Path | None, printer: Printer, *, once: bool
 ) -> int:
+    resolve_plates()  # what is missing or damaged is told before anything is started
     assets = _assets()
-    models_dir = _models_dir(assets)
-    resolve_plates(models_dir)
     media = folder / "media"
     footage = (from_assets(assets, media / "photographs") if assets else None) or rendered(media)
     if video is not None or audio is not None or hotlist is not None:
@@ -190,7 +189,7 @@ def _run(
         hotlist = folder / "hotlist.csv"
         write_hotlist(hotlist, footage.listed)
     printer.say("starting broker, collector and two edge agents …")
-    with Chain(folder, [CAMERA_DEVICE, SOUND_DEVICE], models_dir) as chain:
+    with Chain(folder, [CAMERA_DEVICE, SOUND_DEVICE]) as chain:
         token, code = chain.operator(OPERATOR)
         imported = chain.import_hotlist(hotlist, "demo")
         entries = imported["added"] + imported["changed"] + imported["unchanged"]
@@ -227,13 +226,6 @@ def _assets() -> Path | None:
     named = os.environ.get("NIGHTJAR_ASSETS")
     folder = Path(named) if named else Path(__file__).parents[2] / "shared"
     return None if named == "" or not folder.is_dir() else folder
-
-
-def _models_dir(assets: Path | None) -> Path | None:
-    named = os.environ.get("NIGHTJAR_MODELS_DIR")
-    if named:
-        return Path(named)
-    return assets / "weights" if assets is not None and (assets / "weights").is_dir() else None
 
 
 def _start_agents(chain: Chain, footage: Footage, *, once: bool) -> None:

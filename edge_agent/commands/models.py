@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge_agent.commands.models_pull import pull
-from edge_agent.commands.models_trial import bench, verify
+from edge_agent.commands.models_trial import bench, verify, warn_of_worse
 from edge_agent.errors import ModelError
 from edge_agent.inference.inventory import Inventory, State, take_inventory
 from edge_agent.inference.manifest import ModelFile, ModelSet, load_manifest, packaged_folder
@@ -73,6 +74,7 @@ def list_sets(
         typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
         _tell(inventory, shown)
+    warn_of_worse(inventory, models_dir, trusted)
 
 
 def _in_use(models_dir: Path | None, trusted: frozenset[str]) -> tuple[dict[str, object], dict[str, object]]:
@@ -119,6 +121,7 @@ def _set_line(inventory: Inventory, wanted: ModelSet) -> dict[str, object]:
         "source": wanted.source,
         "complete": inventory.is_complete(wanted),
         "published": wanted.is_published,
+        "measured": None if wanted.measured is None else asdict(wanted.measured),
         "files": [_file_line(inventory, file) for file in wanted.files.values()],
     }
 
@@ -140,6 +143,9 @@ def _tell(inventory: Inventory, shown: Mapping[str, object]) -> None:
     for wanted in inventory.sets:
         whole = "complete" if inventory.is_complete(wanted) else "incomplete"
         typer.echo(f"{wanted.name:<18} {wanted.kind:<8} {whole:<11} {wanted.licence}")
+        if wanted.measured is not None:
+            shares = ", ".join(f"{name} {share:.1%}" for name, share in wanted.measured.read.items())
+            typer.echo(f"  reads {shares} of the plates exactly ({wanted.measured.on})")
         for file in wanted.files.values():
             pin = "" if file.sha256 else "  (not pinned: needs --trust-digest)"
             typer.echo(f"  {file.part:<12} {file.name}{pin}")

@@ -1,13 +1,13 @@
-"""``edge-agent models verify`` and ``bench``: are the networks whole and do they run, and how long does a run take?"""
+"""``edge-agent models verify`` and ``bench``: are the networks whole and do they run, and what does a run take?"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from rich.console import Console
 from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.inference.inventory import Found, Inventory, State, take_inventory
 from edge_agent.inference.manifest import ModelSet, load_manifest, packaged_folder
-from edge_agent.inference.models import checked_digests, part_by_shape
+from edge_agent.inference.models import checked_digests, part_by_shape, resolve_plates
 from edge_agent.inference.places import Place, search_places
 from edge_agent.inference.providers import Provider
 
@@ -91,9 +91,10 @@ def bench(
     ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a measurement.")] = False,
 ) -> None:
-    """Measure how many milliseconds one run of each network takes, on one core and on several.
+    """Measure what one run of each network takes, on one core and on several: milliseconds, and memory at most.
 
-    Without SET, every network that is here. The figures are of the networks alone, without decoding and cutting.
+    Without SET, every network that is here. The figures are of the networks alone, without decoding and cutting. How
+    well plates are read and found with a network is not measured here but was before, and is of its best set.
 
     For example:
 
@@ -103,7 +104,7 @@ def bench(
     """
     # ONNX Runtime takes a fifth of a second to import, which no other command should pay.
     from edge_agent.inference.session import usable_threads
-    from edge_agent.inference.trial import time_network
+    from edge_agent.inference.trial import memory_of, time_network
 
     inventory = _inventory(models_dir, checked_digests(trust_digest or []))
     networks = {
@@ -117,29 +118,68 @@ def bench(
     failed = 0
     told = Console(stderr=True)
     if not as_json:
-        typer.echo(
-            f"{'network':<46} {'part':<11} {'on':<9} {'cores':>5} "
-            f"{'batch':>5} {'p50 ms':>9} {'p95 ms':>9} {'CPU ms':>9}"
-        )
+        typer.echo(_BENCH_HEAD)
     for found, part in networks.values():
         for bound in bounds:
             try:
                 with told.status(f"{found.path.name} on {bound}"):
                     timing = time_network(found.path, provider=provider, threads=bound, batch=batch, for_s=for_s)
+                    memory_bytes = memory_of(found.path, provider=provider, threads=bound, batch=batch)
             except ModelError as error:
                 failed += 1
                 typer.echo(str(error), err=True)
                 break
-            if as_json:
-                line = {"path": str(found.path), "part": part or None, "sha256": found.sha256, **asdict(timing)}
-                typer.echo(json.dumps(line, ensure_ascii=False))
-            else:
-                typer.echo(
-                    f"{found.path.name:<46} {part or 'own':<11} {timing.provider:<9} {timing.threads:>5} "
-                    f"{timing.batch:>5} {timing.p50_ms:>9.2f} {timing.p95_ms:>9.2f} {timing.cpu_ms:>9.2f}"
-                )
+            line = {"path": str(found.path), "part": part or None, "sha256": found.sha256, **asdict(timing)}
+            line |= {"memory_bytes": memory_bytes, **_measured(inventory, found, part)}
+            typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _bench_line(found, line))
+    warn_of_worse(inventory, models_dir, trust_digest or [])
     if failed:
         raise typer.Exit(1)
+
+
+def warn_of_worse(inventory: Inventory, models_dir: Path | None, trusted: Collection[str]) -> None:
+    """Say so if the plate models that would be used read fewer plates than others that are here."""
+    try:
+        used = resolve_plates(models_dir, trusted).set_name
+    except ModelError:
+        return  # `models list` says why there are none
+    better = inventory.better_than(used)
+    if better is not None:
+        typer.echo(
+            f"warning: {used} would be used, but {better.name} is here and reads more plates "
+            f"({_shares(inventory, better.name, used)}). To use it: models.plates: {better.name}, or --model.",
+            err=True,
+        )
+
+
+def _shares(inventory: Inventory, better: str, used: str) -> str:
+    read = {s.name: s.measured.read for s in inventory.sets if s.measured is not None}
+    both = [name for name in read[better] if name in read[used]]
+    return ", ".join(f"{name} {read[better][name]:.1%} beside {read[used][name]:.1%}" for name in both)
+
+
+def _measured(inventory: Inventory, found: Found, part: str) -> dict[str, object]:
+    """How well a network did in its best set, when and how that was measured; nothing where nobody wrote it down."""
+    best = inventory.set_of(found)
+    if best is None or best.measured is None:
+        return {"set": None, "accuracy": None, "measured_on": None, "measured_by": None}
+    shares = dict(best.measured.found if part == "detector" else best.measured.read)
+    return {"set": best.name, "accuracy": shares, "measured_on": best.measured.on, "measured_by": best.measured.how}
+
+
+_BENCH_HEAD = (
+    f"{'network':<46} {'part':<11} {'on':<9} {'cores':>5} {'batch':>5} {'p50 ms':>9} {'p95 ms':>9} {'CPU ms':>9} "
+    f"{'MB':>6}  plates found (detector) or read (ocr)"
+)
+
+
+def _bench_line(found: Found, line: Mapping[str, Any]) -> str:
+    accuracy = ", ".join(f"{name} {share:.1%}" for name, share in (line["accuracy"] or {}).items())
+    return (
+        f"{found.path.name:<46} {line['part'] or 'own':<11} {line['provider']:<9} {line['threads']:>5} "
+        f"{line['batch']:>5} {line['p50_ms']:>9.2f} {line['p95_ms']:>9.2f} {line['cpu_ms']:>9.2f} "
+        f"{line['memory_bytes'] / 1e6:>6.1f}  {accuracy or 'not measured'}"
+    )
 
 
 def _inventory(models_dir: Path | None, trusted: Collection[str]) -> Inventory:

@@ -25,6 +25,12 @@ def read(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Photographs, or folders with some in or below them.")
     ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SET", help="Which networks, by a name of `edge-agent models list`; without it, the best there are."
+        ),
+    ] = None,
     models_dir: Annotated[
         Path | None,
         typer.Option(
@@ -59,9 +65,11 @@ def read(
       edge-agent read photographs/ --json
 
       edge-agent read photographs/*.jpg --models-dir models --pad 0
+
+      edge-agent read car.jpg --model reference
     """
     try:
-        failed = _read_all(paths, models_dir, trust_digest or [], pad, as_json)
+        failed = _read_all(paths, model, models_dir, trust_digest or [], pad, as_json)
     except ModelError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(3) from error
@@ -73,7 +81,9 @@ def read(
         raise typer.Exit(1)
 
 
-def _read_all(paths: list[Path], models_dir: Path | None, trusted: list[str], pad: float, as_json: bool) -> int:
+def _read_all(
+    paths: list[Path], model: str | None, models_dir: Path | None, trusted: list[str], pad: float, as_json: bool
+) -> int:
     """Read and print each photograph; return how many could not be read."""
     # Networks and OpenCV take most of a second to import, which no other command should pay.
     import cv2
@@ -83,7 +93,7 @@ def _read_all(paths: list[Path], models_dir: Path | None, trusted: list[str], pa
     from edge_agent.sources.stills import list_images, load_image
 
     photographs = list(expanded(paths, list_images))
-    reader = NetworkPlateReader(resolve_plates(models_dir, trusted), pad=pad)
+    reader = NetworkPlateReader(resolve_plates(models_dir, trusted, model), pad=pad)
     cv2.setNumThreads(1)  # "ms" means one thread, the resizing included
 
     def said(line: dict[str, Any]) -> str:

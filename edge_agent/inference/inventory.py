@@ -70,6 +70,25 @@ class Inventory:
         """Return what ``found`` is for, as the manifest says; empty if it does not."""
         return next((file.part for s in self.sets for file in s.files.values() if found in self.of(file)), "")
 
+    def set_of(self, found: Found) -> ModelSet | None:
+        """Return the best set that ``found`` is of and that was measured; None if there is none."""
+        return next(
+            (s for s in self.sets if s.measured and any(found in self.of(file) for file in s.files.values())), None
+        )
+
+    def better_than(self, name: str) -> ModelSet | None:
+        """Return the complete set that reads more of the same plates than the set called ``name``, if there is one."""
+        used = next((s for s in self.sets if s.name == name), None)
+        if used is None or used.measured is None:
+            return None
+        gains = {
+            s.name: (used.measured.behind(s.measured), s)
+            for s in self.sets
+            if s.kind == used.kind and s.measured is not None and self.is_complete(s)
+        }
+        gain, best = max(gains.values(), key=lambda item: item[0], default=(0.0, None))
+        return best if gain > 0 else None
+
     def is_complete(self, wanted: ModelSet) -> bool:
         """Whether every file of ``wanted`` is there and may be run."""
         return all(any(f.state in (State.GOOD, State.TRUSTED) for f in self.of(file)) for file in wanted.files.values())

@@ -38,6 +38,28 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """How well a set of plate networks did, measured once and written down.
+
+    Attributes:
+        on: the day, ``2026-11-21``.
+        how: the command.
+        read: the share of labelled plates that were read exactly, by the name of the photographs.
+        found: the share that was found at all, by the same.
+    """
+
+    on: str
+    how: str
+    read: Mapping[str, float]
+    found: Mapping[str, float]
+
+    def behind(self, other: Measured) -> float:
+        """Return how much more of the same plates ``other`` reads, on average; negative if it reads fewer."""
+        both = self.read.keys() & other.read.keys()
+        return sum(other.read[name] - self.read[name] for name in both) / max(len(both), 1)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSet:
     """Files that belong together.
 
@@ -48,6 +70,7 @@ class ModelSet:
         licence: licence of the files.
         source: where the set comes from, for people.
         files: by part.
+        measured: how well it does; None where nobody wrote that down.
     """
 
     name: str
@@ -56,6 +79,7 @@ class ModelSet:
     licence: str
     source: str
     files: Mapping[str, ModelFile]
+    measured: Measured | None = None
 
     @property
     def is_published(self) -> bool:
@@ -101,7 +125,20 @@ def _model_set(entry: Mapping[str, object]) -> ModelSet:
         licence=str(entry["licence"]),
         source=str(entry["source"]),
         files={str(file["part"]): _model_file(file) for file in files},
+        measured=_measured(entry.get("measured")),
     )
+
+
+def _measured(entry: object) -> Measured | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        raise TypeError(f"measured: got {entry!r}, expected a table")
+    shares = [entry.get(what, {}) for what in ("read", "found")]
+    for share in (share for table in shares for share in table.values()):
+        if not isinstance(share, float) or not 0 <= share <= 1:
+            raise ValueError(f"measured: got {share!r}, expected a share from 0.0 to 1.0")
+    return Measured(str(entry["on"]), str(entry["how"]), *shares)
 
 
 def _model_file(entry: Mapping[str, object]) -> ModelFile:

@@ -4,8 +4,9 @@ Invariants:
 
 - A file is run only if its SHA-256 stands in the manifest or was trusted by a person on the command line.
 - A file that has a known name but another digest is a damaged download or a swapped file: nothing starts with it.
-- What the folders of ``edge_agent/inference/places.py`` hold comes first; what they lack comes from the set that came
-  with the installation.
+- Of the complete sets in the folders of ``edge_agent/inference/places.py`` and in the installation the best is taken,
+  or the one that was asked for. Where a person named a folder, its own complete set goes before, and what it lacks
+  comes from the installation.
 - What is not used is never opened as a network: hashing does not interpret it.
 
 Called once, when a command starts, by its main thread.
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.inference.manifest import MANIFEST_FILE, ModelSet, load_manifest, packaged_folder
-from edge_agent.inference.places import MODELS_DIR_VARIABLE, search_places
+from edge_agent.inference.places import MODELS_DIR_VARIABLE, NAMED, Place, search_places
 
 PLATE_PARTS = ("detector", "ocr", "ocr-config")
 
@@ -50,26 +51,36 @@ class PlateModels:
     ocr_sha256: str
 
 
-def resolve_plates(models_dir: Path | None = None, trusted: Collection[str] = ()) -> PlateModels:
+def resolve_plates(
+    models_dir: Path | None = None, trusted: Collection[str] = (), name: str | None = None
+) -> PlateModels:
     """Find the plate models to run.
 
     Args:
         models_dir: folder to search, flat or with one folder a model; None means the places of ``places.py``.
-        trusted: SHA-256 digests (hex) of unknown files in ``models_dir`` that a person vouches for.
+        trusted: SHA-256 digests (hex) of unknown files in ``models_dir`` that a person vouches for; they take the
+            place of what would be run otherwise.
+        name: the set to take, as the manifest calls it; None takes the best that is there.
 
     Raises:
         ModelError: no complete set, or a file that must not be run; the text says what to do.
-        ConfigurationError: ``models_dir`` is no folder, or a trusted digest is malformed or matches no file there.
+        ConfigurationError: ``models_dir`` is no folder, no set of plates is called ``name``, or a trusted digest is
+            malformed or matches no file there.
     """
-    folders = _folders(models_dir)
+    places = search_places(models_dir)
     digests = checked_digests(trusted)
-    if digests and not folders:
+    if digests and not places:
         raise ConfigurationError("--trust-digest: needs --models-dir, the folder that holds the trusted file.")
-    parts, name = _resolve("plates", None, folders, digests)
+    known = {s.name: s for s in load_manifest(packaged_folder()) if s.kind == "plates"}
+    if name is not None and name not in known:
+        raise ConfigurationError(f"models.plates (--model): got {name!r}, expected one of {', '.join(known)}.")
+    parts, set_name = _resolve("plates", name, places, digests)
     missing = [part for part in PLATE_PARTS if part not in parts]
+    if missing and name is not None:
+        raise _incomplete(known[name], missing, places)
     if missing:
-        raise ModelError(f"no plate models: {', '.join(missing)} missing.\n{_plate_remedy(folders)}")
-    return PlateModels(name, parts["detector"], parts["ocr"], parts["ocr-config"], sha256_of(parts["ocr"]))
+        raise ModelError(f"no plate models: {', '.join(missing)} missing.\n{_plate_remedy(places)}")
+    return PlateModels(set_name, parts["detector"], parts["ocr"], parts["ocr-config"], sha256_of(parts["ocr"]))
 
 
 def resolve_set(name: str, models_dir: Path | None = None) -> Mapping[str, Path]:
@@ -79,21 +90,26 @@ def resolve_set(name: str, models_dir: Path | None = None) -> Mapping[str, Path]
         ModelError: the manifest has no such set, a file of it is nowhere, or one must not be run.
         ConfigurationError: ``models_dir`` is no folder.
     """
-    folders = _folders(models_dir)
+    places = search_places(models_dir)
     sets = {s.name: s for s in load_manifest(packaged_folder())}
     if name not in sets:
         raise ModelError(f"model set {name!r}: not in {packaged_folder() / MANIFEST_FILE}; it has {', '.join(sets)}.")
     wanted = sets[name]
-    parts, _ = _resolve(wanted.kind, name, folders, frozenset())
-    missing = [file for part, file in wanted.files.items() if part not in parts]
+    parts, _ = _resolve(wanted.kind, name, places, frozenset())
+    missing = [part for part in wanted.files if part not in parts]
     if missing:
-        searched = ", ".join(str(f) for f in (*folders, packaged_folder()))
-        listing = "\n".join(f"  {file.name}  sha256 {file.sha256 or 'not pinned'}  ({file.source})" for file in missing)
-        raise ModelError(
-            f"model set {name!r} is incomplete; searched {searched}. Missing:\n{listing}\n"
-            f"Put them into a folder and name it with --models-dir or ${MODELS_DIR_VARIABLE}."
-        )
+        raise _incomplete(wanted, missing, places)
     return parts
+
+
+def _incomplete(wanted: ModelSet, missing: Sequence[str], places: Sequence[Place]) -> ModelError:
+    searched = ", ".join(str(folder) for folder in (*(place.path for place in places), packaged_folder()))
+    files = [wanted.files[part] for part in missing]
+    listing = "\n".join(f"  {file.name}  sha256 {file.sha256 or 'not pinned'}  ({file.source})" for file in files)
+    return ModelError(
+        f"model set {wanted.name!r} is incomplete; searched {searched}. Missing:\n{listing}\n"
+        f"Put them into a folder and name it with --models-dir or ${MODELS_DIR_VARIABLE}."
+    )
 
 
 def resolve_gunshot(name: str = "gunshot", models_dir: Path | None = None) -> Path:
@@ -110,23 +126,28 @@ def resolve_gunshot(name: str = "gunshot", models_dir: Path | None = None) -> Pa
 
 
 def _resolve(
-    kind: str, only: str | None, folders: Sequence[Path], trusted: frozenset[str]
+    kind: str, only: str | None, places: Sequence[Place], trusted: frozenset[str]
 ) -> tuple[dict[str, Path], str]:
     """Return the files by part, and the names of the sets that they are from."""
     packaged = packaged_folder()
     sets = [s for s in load_manifest(packaged) if s.kind == kind and only in (None, s.name)]
+    wanted = {part for s in sets for part in s.files}
     known: dict[str, set[str]] = {}
     for file in (file for s in sets for file in s.files.values()):
         if file.sha256 is not None:
             known.setdefault(file.name, set()).add(file.sha256)
+    folders = [place.path for place in places]
     own = _by_digest(folders, known, trusted)
     replaced = _trusted_parts(own, trusted)
-    parts, names = _pick(sets, own)
-    if folders and only is None and set(parts | replaced) != set(PLATE_PARTS):
-        # Taking the packaged set in silence, while a person's own file lies unused in the folder they named, would
-        # leave them believing that it runs.
-        _refuse_unknown(folders, own, trusted.union(*known.values()))
-    if set(parts | replaced) != {part for s in sets for part in s.files}:
+    parts: dict[str, Path] = {}
+    names: list[str] = []
+    if any(place.kind == NAMED for place in places):
+        parts, names = _pick(sets, own)
+        if only is None and set(parts | replaced) != wanted:
+            # Taking the packaged set in silence, while a person's own file lies unused in the folder they named, would
+            # leave them believing that it runs.
+            _refuse_unknown(folders, own, trusted.union(*known.values()))
+    if set(parts | replaced) != wanted:
         lent, lenders = _pick(sets, {**_by_digest([packaged], known, frozenset()), **own})
         parts = {**lent, **parts}
         names += [name for name in lenders if name not in names]
@@ -157,7 +178,7 @@ def _refuse_unknown(folders: Sequence[Path], own: Mapping[str, Path], accepted: 
         listing = "\n".join(f"  --trust-digest {digest}  ({path})" for digest, path in sorted(unknown.items()))
         raise ModelError(
             f"{_listed(folders)}: holds files that are not in the manifest, and no complete set without them. "
-            f"To run one that you trust, add\n{listing}\n{_plate_remedy(folders)}"
+            f"To run one that you trust, add\n{listing}\n{_plate_remedy([Place(NAMED, f) for f in folders])}"
         )
 
 
@@ -240,10 +261,6 @@ def sha256_of(path: Path) -> str:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
 
 
-def _folders(named: Path | None) -> tuple[Path, ...]:
-    return tuple(place.path for place in search_places(named))
-
-
 def _listed(folders: Sequence[Path]) -> str:
     return ", ".join(map(str, folders))
 
@@ -260,7 +277,7 @@ def checked_digests(trusted: Collection[str]) -> frozenset[str]:
     return frozenset(digest.lower() for digest in trusted)
 
 
-def _plate_remedy(folders: Sequence[Path]) -> str:
+def _plate_remedy(places: Sequence[Place]) -> str:
     packaged = packaged_folder()
     best = next((s for s in load_manifest(packaged) if s.kind == "plates"), None)
     if best is None:
@@ -269,7 +286,7 @@ def _plate_remedy(folders: Sequence[Path]) -> str:
         f"  {f.name}\n    sha256 {f.sha256 or 'not pinned'}\n    {f.source}" for f in best.files.values()
     )
     return (
-        f"Searched {_listed([*folders, packaged])}. "
+        f"Searched {_listed([*(place.path for place in places), packaged])}. "
         f"These files are wanted (set {best.name!r}, {best.licence}):\n{listing}\n"
         f"Source: {best.source} (model releases).\n"
         f"With the files in a folder: `edge-agent models pull {best.name} --from FOLDER`, or name the folder with "

@@ -14,6 +14,7 @@ from pathlib import Path
 from edge_agent.errors import ConfigurationError
 
 MODELS_DIR_VARIABLE = "NIGHTJAR_MODELS_DIR"
+NAMED = "models-dir"
 SYSTEM_FOLDER = Path("/var/lib/nightjar/models")
 
 
@@ -54,7 +55,7 @@ def search_places(named: Path | None, system: Path = SYSTEM_FOLDER) -> tuple[Pla
     if not os.path.isdir(folder):
         where = "--models-dir (or models.dir)" if named is not None else f"${MODELS_DIR_VARIABLE}"
         raise ConfigurationError(f"{where}: got {folder}, expected a folder of model files.")
-    return (Place("models-dir", folder),)
+    return (Place(NAMED, folder),)
 
 
 def pull_folder(named: Path | None, *, is_root: bool) -> Path:

@@ -1,4 +1,4 @@
-"""Runs a network on input made here: does it answer in the form that its part must have, and how long does it take?
+"""Runs a network on input made here: does it answer in the form that its part must have, and what does it take?
 
 No picture and no sound is needed, so that a device can be told to be well before a camera hangs on it. The input is
 the same every time: a seeded pattern. Right answers are no matter here; that is for the photographs of docs/plates.md.
@@ -6,9 +6,13 @@ the same every time: a seeded pattern. Right answers are no matter here; that is
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +133,46 @@ def time_network(
     p50_ms, p95_ms = (float(ms) for ms in np.percentile(np.array(took_ns) / 1e6, [50, 95]))
     inputs = len(next(iter(given.values())))
     return Timing(provider_of(session), usable_threads(threads), inputs, len(took_ns), p50_ms, p95_ms, cpu_ms)
+
+
+def memory_of(path: Path, *, provider: Provider, threads: int, batch: int = 1) -> int:
+    """Measure how many bytes of memory the network at ``path`` takes at most, opened and run in a program of its own.
+
+    ONNX Runtime itself is not counted: it is there once, however many networks are. Neither is an accelerator's memory.
+
+    Args:
+        path: an ONNX file.
+        provider: what to run it on.
+        threads: upper bound of cores that a run may use.
+        batch: inputs a run, where the network takes any number.
+
+    Raises:
+        ModelError: it does not run, or that program was ended from outside.
+    """
+    # Spawned, not forked: a fork begins with all that this program holds already.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        try:
+            return alone.submit(_grown_bytes, path, provider, threads, batch).result()
+        except BrokenProcessPool as error:
+            raise ModelError(
+                f"{path}: the program that measured its memory was ended; is there enough of it?"
+            ) from error
+
+
+def _grown_bytes(path: Path, provider: Provider, threads: int, batch: int) -> int:
+    before_bytes = _memory_bytes("VmRSS")
+    session = open_session(path, threads=threads, provider=provider)
+    given = pattern(session, batch)
+    for _ in range(_WARM_UP_RUNS):
+        _run(path, session, given)
+    return max(_memory_bytes("VmHWM") - before_bytes, 0)
+
+
+def _memory_bytes(name: str) -> int:
+    """A line of proc(5)'s status of this program: ``VmRSS`` is what it holds now, ``VmHWM`` what it held at most."""
+    found = re.search(rf"^{name}:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def pattern(session: onnxruntime.InferenceSession, batch: int = 1) -> dict[str, NDArray[np.generic]]:

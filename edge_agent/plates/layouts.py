@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.plates.fusion import without_surest_empty
+
 # Two-line plates are 1.1 (motorcycle) to 1.6 (car) times as wide as high; one-line plates of the narrowest kind, North
 # American ones, twice, and less where they are seen from the side.
 WIDEST_TWO_LINE = 1.75
@@ -43,14 +45,11 @@ def joined(upper: NDArray[np.float32], lower: NDArray[np.float32], pad: int) -> 
         pad: the place of "no character" in the alphabet.
 
     Returns:
-        As many slots as one line has, or as there are characters if that is more. The empty slots are the two lines'
-        own, least sure first, so that doubt whether a line goes on is kept.
+        As many slots as the longer line has, or as there are characters if that is more. The empty slots are the two
+        lines' own, least sure first and where they were, so that doubt whether a line goes on is kept.
     """
     rows = np.concatenate([upper, lower])
-    empty = rows.argmax(axis=1) == pad
-    slots = max(len(upper), int((~empty).sum()))
-    spare = sorted(rows[empty], key=lambda row: float(row[pad]))[: slots - int((~empty).sum())]
-    return np.asarray(np.stack([*rows[~empty], *spare]), np.float32)
+    return without_surest_empty(rows, pad, max(len(upper), len(lower)))
 
 
 def has_stacked_letters(crop: NDArray[np.uint8]) -> bool:

@@ -1,17 +1,22 @@
 """Reads crops of plates into a distribution per character slot.
 
 The form is fast-plate-ocr's: uint8 NHWC in; N x slots x alphabet out, and a region head where there is one; a YAML file
-gives alphabet, slots, size, colour mode, interpolation, aspect ratio and regions. Its configuration and resizing are
-used, so that the same weights give the same text (how a crop is enlarged may be chosen by the caller); the network is
-run here, because that library returns only each slot's best character, and votes and the matcher need the others.
+gives alphabet, slots, size, colour mode, interpolation, aspect ratio and regions. A network whose output is called
+``columns`` is read by CTC instead (``ctc.py``): N x columns x alphabet, where the padding character is the blank and
+the slots are how many characters a plate may have.
+
+That library's configuration and resizing are used, so that the same weights give the same text (how a crop is enlarged
+may be chosen by the caller); the network is run here, because it returns only each slot's best character, and votes and
+the matcher need the others.
 
 Safe to call from several threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -25,15 +30,24 @@ from numpy.typing import NDArray
 from edge_agent.errors import ModelError
 from edge_agent.inference.providers import Provider
 from edge_agent.inference.session import open_session
+from edge_agent.plates import ctc
+from edge_agent.plates.fusion import fused
 from edge_agent.plates.regions import region_codes
 from edge_agent.records import Reading
 
 # A read carries 24 characters at most, and a plate may have two lines.
-_MOST_SLOTS = 12
+_MOST_SLOTS = ctc.MOST_SLOTS
+# The outputs by which the two forms of networks are told apart; what has neither is taken for one of slots.
+_SLOTS, _COLUMNS, _REGION = "plate", "columns", "region"
 # What a read has for "no character".
 _NO_CHARACTER = "_"
 
 Interpolation = Literal["linear", "cubic", "area", "lanczos4", "nearest"]
+_SHRINKING: Interpolation = "area"
+
+
+Spelling = Callable[[NDArray[np.float32], NDArray[np.float64]], NDArray[np.float32]]
+"""Makes the slots of one plate, (slots, alphabet), of (crops, rows, alphabet) and what each crop counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +55,32 @@ class Answer:
     """What the network says of several crops, as it says it.
 
     Attributes:
-        slots: (crops, slots, alphabet) float32, rows sum to 1.
+        rows: (crops, rows, alphabet) float32, sums 1: slots, or columns.
         regions: (crops, regions) float32 in the order of the network's head; without a head (crops, 0).
+        spelling: what makes slots of ``rows``; for a network of slots their mean.
     """
 
-    slots: NDArray[np.float32]
+    rows: NDArray[np.float32]
     regions: NDArray[np.float32]
+    spelling: Spelling = fused
+
+    @property
+    def slots(self) -> list[NDArray[np.float32]]:
+        """What each crop says by itself, (slots, alphabet), rows sum to 1; with CTC not all have as many slots."""
+        alone = np.ones(1)
+        return [self.spelling(self.rows[at : at + 1], alone) for at in range(len(self.rows))]
+
+    def together(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return what all crops say of one plate, (slots, alphabet): ``weights`` is what each counts, together 1."""
+        return self.spelling(self.rows, weights)
+
+    def with_more(self, other: Answer) -> Answer:
+        """Return the first crop's answer and all of ``other``'s, of the same network."""
+        return Answer(
+            np.concatenate([self.rows[:1], other.rows]),
+            np.concatenate([self.regions[:1], other.regions]),
+            self.spelling,
+        )
 
 
 class PlateOcr:
@@ -55,6 +89,7 @@ class PlateOcr:
     Attributes:
         alphabet: the characters of the last axis, in order.
         pad: the character that stands for "no character in this slot".
+        regions: the codes of the region head's outputs, in order, None for what is no region; empty without a head.
 
     Args:
         path: the ONNX file.
@@ -71,60 +106,68 @@ class PlateOcr:
         self._session = open_session(path, threads=threads, provider=provider)
         self.alphabet = self._config.alphabet.replace(self._config.pad_char, _NO_CHARACTER)
         self.pad = _NO_CHARACTER
+        self._configured: Interpolation = self._config.interpolation
         self._input = self._session.get_inputs()[0].name
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
-        plate = "plate" if "plate" in outputs else next(iter(outputs))
+        plate = next((name for name in (_COLUMNS, _SLOTS) if name in outputs), next(iter(outputs)))
         names = self._config.plate_regions or []
-        self._regions = region_codes(names, str(config_path)) if "region" in outputs else ()
-        self._outputs = [plate, "region"] if self._regions else [plate]
+        self.regions = region_codes(names, str(config_path)) if _REGION in outputs else ()
+        self._outputs = [plate, _REGION] if self.regions else [plate]
+        self._spelling: Spelling = fused
+        if plate == _COLUMNS:
+            blank = self.alphabet.index(self.pad)
+            self._spelling = partial(ctc.slots_of, blank=blank, most=self._config.max_plate_slots)
         form = [("image height", self._session.get_inputs()[0].shape[1], self._config.img_height)]
         form += [("image width", self._session.get_inputs()[0].shape[2], self._config.img_width)]
         form += [("colours", self._session.get_inputs()[0].shape[3], self._config.num_channels)]
         if len(outputs[plate]) == 3:
-            form += [("slots", outputs[plate][1], self._config.max_plate_slots)]
+            if plate != _COLUMNS:
+                form += [("slots", outputs[plate][1], self._config.max_plate_slots)]
             form += [("alphabet", outputs[plate][2], len(self._config.alphabet))]
-        if self._regions:
-            form += [("regions", outputs["region"][-1], len(self._regions))]
+        if self.regions:
+            form += [("regions", outputs[_REGION][-1], len(self.regions))]
         for what, got, expected in form:
             if isinstance(got, int) and got != expected:
                 raise ModelError(f"{path}: {what}: got {got}, expected {expected} as {config_path} says.")
         self._any_number = not isinstance(self._session.get_inputs()[0].shape[0], int)
 
-    def answer(self, crops: Sequence[NDArray[np.uint8]], interpolation: Interpolation | None = None) -> Answer:
+    def answer(self, crops: Sequence[NDArray[np.uint8]], enlarging: Interpolation | None = None) -> Answer:
         """Read all ``crops``, each (H, W, 3) uint8 BGR and not empty, in one run.
 
         Args:
             crops: at least one.
-            interpolation: how they are brought to the network's size, in fast-plate-ocr's words ("linear", "cubic");
-                None is as the configuration says.
+            enlarging: how those that are narrower than the network's picture are enlarged, in fast-plate-ocr's words
+                ("linear", "cubic"); wider ones are then averaged, so that no stroke falls between two pixels. None
+                does with all of them as the configuration says.
         """
-        pictures = np.stack([self._picture(crop, interpolation or self._config.interpolation) for crop in crops])
+        pictures = np.stack([self._picture(crop, self._interpolation(crop, enlarging)) for crop in crops])
         batches = [pictures] if self._any_number else [picture[None] for picture in pictures]
         runs = [self._session.run(self._outputs, {self._input: batch}) for batch in batches]
         plate, *region = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-        form = (len(crops), self._config.max_plate_slots, len(self._config.alphabet))
-        slots = plate.reshape(form).astype(np.float32)
-        slots /= slots.sum(axis=-1, keepdims=True)
+        rows = plate.reshape(len(crops), -1, len(self._config.alphabet)).astype(np.float32)
+        rows /= rows.sum(axis=-1, keepdims=True)
         regions = region[0].reshape(len(crops), -1) if region else np.zeros((len(crops), 0), np.float32)
-        return Answer(slots, regions)
+        return Answer(rows, regions, self._spelling)
 
-    def reading(self, slots: NDArray[np.float32], regions: NDArray[np.float32], calibration: str) -> Reading:
-        """Name what the arrays of one plate say.
+    def named(self, head: NDArray[np.float32]) -> dict[str, float]:
+        """Return what the region head says, (regions,), by code and likeliest first; empty without a head."""
+        named = ((self.regions[at], float(head[at])) for at in np.argsort(-head))
+        return {code: probability for code, probability in named if code is not None}
+
+    def reading(self, slots: NDArray[np.float32], regions: Mapping[str, float], calibration: str) -> Reading:
+        """Return what is said of one plate as a reading.
 
         Args:
             slots: (any number of slots, alphabet), rows sum to 1.
-            regions: (regions,) in the order of the network's head; empty names none.
+            regions: probability by code, likeliest first.
             calibration: the id of what ``slots`` went through.
         """
-        order = np.argsort(-regions)
-        named = ((self._regions[i], float(regions[i])) for i in order)
-        return Reading(
-            alphabet=self.alphabet,
-            pad=self.pad,
-            probabilities=slots,
-            regions={code: probability for code, probability in named if code is not None},
-            calibration=calibration,
-        )
+        return Reading(self.alphabet, self.pad, slots, regions, calibration)
+
+    def _interpolation(self, crop: NDArray[np.uint8], enlarging: Interpolation | None) -> Interpolation:
+        if enlarging is None:
+            return self._configured
+        return enlarging if crop.shape[1] <= self._config.img_width else _SHRINKING
 
     def _picture(self, crop: NDArray[np.uint8], interpolation: Interpolation) -> NDArray[np.uint8]:
         config = self._config

@@ -15,11 +15,14 @@ from edge_agent.inference.models import PlateModels
 from edge_agent.inference.providers import Provider
 from edge_agent.plates.calibration import Calibration, calibration_for
 from edge_agent.plates.detector import DEFAULT_MIN_SCORE, Detection, PlateDetector
+from edge_agent.plates.format_model import FormatModel
+from edge_agent.plates.formats import packaged_formats
 from edge_agent.plates.fusion import confidence_of, fused, weights_of
 from edge_agent.plates.layouts import WIDEST_TWO_LINE, has_stacked_letters, joined, lines_of
 from edge_agent.plates.ocr import Interpolation, PlateOcr
 from edge_agent.plates.quality import is_infrared, marks_of
 from edge_agent.plates.rectify import rectified
+from edge_agent.plates.regions import RegionPosterior
 from edge_agent.plates.rejection import reason_against, without_parts
 from edge_agent.plates.voting import readability
 from edge_agent.records import Box, PlateCandidate, PlateMark
@@ -55,13 +58,14 @@ class NetworkPlateReader:
     Args:
         models: the files, as ``resolve_plates`` found them.
         pad: by how much of its own size each box is widened on each side before it is read. 0 is the plain mode:
-            exactly what fast-alpr does with the same files, without any of this page's improvements, marks, rejections
-            or calibration.
+            exactly what fast-alpr does with the same files, without any of this page's improvements, marks, rejections,
+            calibration or formats.
         min_score: detections below this score are dropped.
         threads: cores that one network may use.
         provider: what the networks run on.
         unsure: a plate is read again when one of its slots is less sure than this; 0 never, 1 always.
         calibration: what turns the OCR's distributions into calibrated ones; None takes what was fitted for this OCR.
+        formats: whether the formats of serials weigh what a plate reads and where it comes from.
 
     Raises:
         ModelError: a file is damaged or has another form.
@@ -78,6 +82,7 @@ class NetworkPlateReader:
         provider: Provider = Provider.AUTO,
         calibration: Calibration | None = None,
         unsure: float = UNSURE,
+        formats: bool = True,
     ) -> None:
         if not 0.0 <= pad <= 0.5:
             raise ConfigurationError(f"pad: got {pad}, expected a fraction of the box from 0 to 0.5.")
@@ -87,6 +92,10 @@ class NetworkPlateReader:
         self._calibration = raw if pad == 0 else calibration or calibration_for(models.ocr_sha256)
         self._detector = PlateDetector(models.detector, min_score=min_score, threads=threads, provider=provider)
         self._ocr = PlateOcr(models.ocr, models.ocr_config, threads=threads, provider=provider)
+        self._formats: FormatModel | None = None
+        if formats and pad > 0:
+            self._formats = FormatModel(packaged_formats(), self._ocr.alphabet, self._ocr.pad)
+            self._origin = RegionPosterior(self._ocr.regions, self._formats)
 
     @property
     def provider(self) -> Provider:
@@ -105,24 +114,29 @@ class NetworkPlateReader:
 
     def _plain(self, image: NDArray[np.uint8], found: Detection) -> PlateCandidate:
         answer = self._ocr.answer([cut(image, found.box)])
-        reading = self._ocr.reading(answer.slots[0], answer.regions[0], self._calibration.id)
+        reading = self._ocr.reading(answer.slots[0], self._ocr.named(answer.regions[0]), self._calibration.id)
         return PlateCandidate(found.box, found.score, reading)
 
     def _candidate(self, image: NDArray[np.uint8], found: Detection, infrared: bool) -> PlateCandidate:
         box = found.box
-        slots, regions, marks = self._read_plate(image, box)
+        slots, head, marks = self._read_plate(image, box)
         if infrared:
             # No region head was measured on infrared, where plates have no colours: it abstains.
             marks |= {PlateMark.INFRARED}
-            regions = regions[:0]
-        raw = self._ocr.reading(slots, regions, self._calibration.id)
-        calibrated = self._calibration.apply(slots, float(box.x2 - box.x1), infrared)
+            head = head[:0]
+        raw = self._ocr.reading(slots, {}, self._calibration.id)
+        regions = self._ocr.named(head)
+        if self._formats is not None:
+            regions = self._origin.of(head, slots)
+            slots = self._formats.weighed(slots, regions)
+        # Last, because what was fitted is the confidence of all that comes before.
+        slots = self._calibration.apply(slots, float(box.x2 - box.x1), infrared)
         return PlateCandidate(
             box=box,
             detection_score=found.score,
-            reading=self._ocr.reading(calibrated, regions, self._calibration.id),
+            reading=self._ocr.reading(slots, regions, self._calibration.id),
             marks=marks | marks_of(image, box),
-            rejected=reason_against(box, found.score, raw, image.shape[0]),
+            rejected=reason_against(box, found.score, raw, (image.shape[0], image.shape[1])),
         )
 
     def _read_plate(
@@ -132,20 +146,21 @@ class NetworkPlateReader:
         whole = cut(image, padded(box, self.pad, image.shape[1], image.shape[0]))
         nearly_square = box.x2 - box.x1 < WIDEST_TWO_LINE * (box.y2 - box.y1)
         answer = self._ocr.answer([whole, *(lines_of(whole) if nearly_square else ())], _ENLARGING)
-        slots, regions = answer.slots[0], answer.regions[0]
+        slots, *lines = answer.slots
+        regions = answer.regions[0]
         marks = set()
-        legible = readability(self._ocr.reading(slots, regions, ""))
+        legible = readability(self._ocr.reading(slots, {}, ""))
         if slots.max(axis=1).min() < self._unsure and legible >= _HOPELESS:
             again = self._ocr.answer(self._other_crops(image, box, whole), _ENLARGING)
-            crops = np.concatenate([answer.slots[:1], again.slots])
-            weights = weights_of(crops)
-            slots = fused(crops, weights)
-            regions = fused(np.concatenate([answer.regions[:1], again.regions]), weights)
+            weights = weights_of([slots, *again.slots])
+            every = answer.with_more(again)
+            slots = every.together(weights)
+            regions = fused(every.regions, weights)
             if has_stacked_letters(whole):
                 marks.add(PlateMark.STACKED)
         if nearly_square:
             pad = self._ocr.alphabet.index(self._ocr.pad)
-            upper, lower = answer.slots[1:]
+            upper, lower = lines
             both = joined(upper, lower, pad)
             surer = confidence_of(both) > confidence_of(slots)
             if min(map(len, (_text(upper, pad), _text(lower, pad)))) >= _LEAST_LINE and (

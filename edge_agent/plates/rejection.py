@@ -27,23 +27,30 @@ _SHORT = 4
 _LEAST_ASPECT, _GREATEST_ASPECT = 0.5, 6.5
 # Cameras write their name and the time into the uppermost or lowermost part of the picture.
 _OVERLAY_SHARE = 0.1
+# No camera is aimed so that one plate fills so much of its picture.
+_CUT_OUT_SHARE = 0.4
 # Detectors frame one line of a two-line plate beside the whole.
 _WITHIN = 0.7
+# Two plates never hide so much of each other that both can be read.
+_SAME = 0.5
 
 
-def reason_against(box: Box, score: float, reading: Reading, picture_height_px: int) -> str | None:
+def reason_against(box: Box, score: float, reading: Reading, picture_px: tuple[int, int]) -> str | None:
     """Return why what was found in ``box`` is no number plate, in words for people; None if it may be one.
 
     Args:
         box: in pixels of the frame.
         score: the detector's.
         reading: as the OCR gave it, before calibration.
-        picture_height_px: the frame's height.
+        picture_px: the frame's height and width.
     """
+    height_px, width_px = picture_px
     text = reading.text
     legible = readability(reading)
     aspect = (box.x2 - box.x1) / (box.y2 - box.y1)
-    doubtful = score < DOUBTFUL_SCORE
+    # Of a plate that somebody cut out there is nothing around it that a detector could be sure by.
+    is_cut_out = (box.x2 - box.x1) * (box.y2 - box.y1) >= _CUT_OUT_SHARE * height_px * width_px
+    doubtful = score < DOUBTFUL_SCORE and not is_cut_out
     if not text:
         return "no character on it could be read"
     if legible < LEAST_READABILITY:
@@ -52,9 +59,7 @@ def reason_against(box: Box, score: float, reading: Reading, picture_height_px: 
         return f"not the shape of a plate ({aspect:.1f} times as wide as high)"
     if len(text) > 2 and len(set(text)) == 1 and legible < _SURE_OF_REPEATS:
         return f"texture: one character again and again ({text})"
-    if doubtful and (
-        box.y2 <= _OVERLAY_SHARE * picture_height_px or box.y1 >= (1 - _OVERLAY_SHARE) * picture_height_px
-    ):
+    if doubtful and (box.y2 <= _OVERLAY_SHARE * height_px or box.y1 >= (1 - _OVERLAY_SHARE) * height_px):
         return f"text laid over the picture (at its edge, detector {score:.2f})"
     if doubtful and text.replace("0", "O").isalpha():
         return f"lettering or a badge (no digits, detector {score:.2f})"
@@ -64,21 +69,43 @@ def reason_against(box: Box, score: float, reading: Reading, picture_height_px: 
 
 
 def without_parts(candidates: Sequence[PlateCandidate]) -> list[PlateCandidate]:
-    """Return ``candidates`` of one frame, those rejected that lie within another and read as a part of it."""
+    """Return ``candidates`` of one frame, those rejected that are a part of another, or another once more.
+
+    A part lies within the other and reads as a part of it. Of several that cover each other the surest find stays.
+    """
+    plates = [c for c in candidates if c.rejected is None]
+    whole = {id(c): next((o for o in plates if _is_part(c, o)), None) for c in plates}
+    plates = [c for c in plates if whole[id(c)] is None]
+    twice: dict[int, PlateCandidate] = {}
+    for c in sorted(plates, key=lambda c: -c.detection_score):
+        surer = (o for o in plates if id(o) not in twice and o.detection_score > c.detection_score)
+        same = next((o for o in surer if _shared(c, o) >= _SAME * min(_area(c), _area(o))), None)
+        if same is not None:
+            twice[id(c)] = same
     return [
-        replace(c, rejected=f"a part of the plate {whole.reading.text}")
-        if c.rejected is None and (whole := next((o for o in candidates if _is_part(c, o)), None)) is not None
+        replace(c, rejected=f"a part of the plate {part_of.reading.text}")
+        if (part_of := whole.get(id(c))) is not None
+        else replace(c, rejected=f"the plate {same.reading.text} once more")
+        if (same := twice.get(id(c))) is not None
         else c
         for c in candidates
     ]
 
 
+def _area(candidate: PlateCandidate) -> int:
+    box = candidate.box
+    return (box.x2 - box.x1) * (box.y2 - box.y1)
+
+
+def _shared(one: PlateCandidate, other: PlateCandidate) -> int:
+    """Return the pixels that both boxes cover."""
+    a, b = one.box, other.box
+    return max(min(a.x2, b.x2) - max(a.x1, b.x1), 0) * max(min(a.y2, b.y2) - max(a.y1, b.y1), 0)
+
+
 def _is_part(part: PlateCandidate, whole: PlateCandidate) -> bool:
-    a, b = part.box, whole.box
-    shared = max(min(a.x2, b.x2) - max(a.x1, b.x1), 0) * max(min(a.y2, b.y2) - max(a.y1, b.y1), 0)
     return (
-        whole.rejected is None
-        and len(part.reading.text) < len(whole.reading.text)
+        len(part.reading.text) < len(whole.reading.text)
         and part.reading.text in whole.reading.text
-        and shared >= _WITHIN * (a.x2 - a.x1) * (a.y2 - a.y1)
+        and _shared(part, whole) >= _WITHIN * _area(part)
     )

@@ -6,8 +6,10 @@ Neighbouring frames of one pass repeat each other's mistakes, so n of them count
 independent ones (Kish's design effect), which never exceeds ``1 / rho``.
 
 A reading with a character too many or too few has its other characters in the wrong slots, so readings are pooled by
-the length of their text, the heaviest length wins, and what the other lengths weigh is taken from the confidence. A
-single frame comes out exactly as it went in. Memory is one array for each length, however long a car stands.
+the length of their text, the heaviest length wins, and what the other lengths weigh is taken from the confidence.
+Slots that most likely are empty may stand anywhere, and not in all frames: character is added to character, and empty
+slots to those in the same place. A single frame comes out exactly as it went in. Memory is one array for each slot of
+each length, however long a car stands.
 
 What was tried on rendered passes and is left out, because it did not pay (docs/plates.md): aligning readings of other
 lengths instead of setting them apart, sharpness as a weight, and counting what is not readable.
@@ -18,11 +20,13 @@ Pure; owned by one pass.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.plates.fusion import without_surest_empty
 from edge_agent.records import PlateCandidate, PlateMark, Reading
 
 # Correlation of the errors of neighbouring frames. Fitted on rendered passes (bench/voting.py, fit split): both the
@@ -35,6 +39,10 @@ FULL_LOOKS = 12
 # below it, of 65 finds that overlap no labelled plate 56 do (docs/plates.md).
 MIN_READABILITY = 0.75
 _FLOOR = 1e-6
+# A frame without a slot where others have an empty one found it not worth telling: a character there is less likely.
+_UNTOLD = 0.01
+# Behind so many empty slots a character has its place.
+_BEHIND = 1_000
 
 
 def readability(reading: Reading) -> float:
@@ -62,14 +70,66 @@ def lowered(reading: Reading, share: float) -> Reading:
 
 @dataclass(slots=True)
 class _Pool:
-    """What the readings of one length add up to."""
+    """What the readings of one length add up to.
 
-    log_probabilities: NDArray[np.float64]
-    regions: dict[str, float]
+    Attributes:
+        untold: the log-probabilities of a slot that a reading does not have.
+        rows: the log-probabilities of each slot, by its place: how many characters stand before it, and how many empty
+            slots since the last one.
+        most: slots of the reading that has most.
+    """
+
     latest: Reading
-    frames: int = 0
-    weight: float = 0.0
-    mass: float = 0.0
+    untold: NDArray[np.float64]
+    rows: dict[tuple[int, int], NDArray[np.float64]]
+    regions: dict[str, float]
+    most: int
+    frames: int
+    weight: float
+    mass: float
+
+    def add(self, other: _Pool) -> None:
+        """Count all that ``other`` counted, of readings of the same length."""
+        for place in self.rows.keys() | other.rows.keys():
+            mine = self.rows.get(place, self.weight * self.untold)
+            self.rows[place] = mine + other.rows.get(place, other.weight * other.untold)
+        for code, mass in other.regions.items():
+            self.regions[code] = self.regions.get(code, 0.0) + mass
+        self.latest = other.latest
+        self.most = max(self.most, other.most)
+        self.frames += other.frames
+        self.weight += other.weight
+        self.mass += other.mass
+
+
+def _places(reading: Reading) -> Iterator[tuple[int, int]]:
+    """Yield the place of each slot of ``reading``; see ``_Pool.rows``. In order, places ascend."""
+    pad = reading.alphabet.index(reading.pad)
+    characters = empty = 0
+    for best in reading.probabilities.argmax(axis=1):
+        if best == pad:
+            yield characters, empty
+            empty += 1
+        else:
+            yield characters, _BEHIND
+            characters, empty = characters + 1, 0
+
+
+def _pool_of(reading: Reading, weight: float) -> _Pool:
+    """Return ``reading`` alone, counting ``weight``."""
+    logs = weight * np.log(np.maximum(reading.probabilities.astype(np.float64), _FLOOR))
+    untold = np.full(len(reading.alphabet), _UNTOLD / (len(reading.alphabet) - 1))
+    untold[reading.alphabet.index(reading.pad)] = 1 - _UNTOLD
+    return _Pool(
+        latest=reading,
+        untold=np.log(untold),
+        rows=dict(zip(_places(reading), logs, strict=True)),
+        regions={code: weight * probability for code, probability in reading.regions.items()},
+        most=len(logs),
+        frames=1,
+        weight=weight,
+        mass=weight * reading.confidence,
+    )
 
 
 class Vote:
@@ -91,17 +151,7 @@ class Vote:
         reading = candidate.reading
         repeated = min(1.0, FULL_LOOKS / looks_here)
         weight = (candidate.box.x2 - candidate.box.x1) ** 2 * readability(reading) * repeated
-        pool = self._pools.get(len(reading.text))
-        if pool is None:
-            pool = _Pool(np.zeros(reading.probabilities.shape), {}, reading)
-            self._pools[len(reading.text)] = pool
-        pool.log_probabilities += weight * np.log(np.maximum(reading.probabilities.astype(np.float64), _FLOOR))
-        for code, probability in reading.regions.items():
-            pool.regions[code] = pool.regions.get(code, 0.0) + weight * probability
-        pool.latest = reading
-        pool.frames += 1
-        pool.weight += weight
-        pool.mass += weight * reading.confidence
+        self._add(len(reading.text), _pool_of(reading, weight))
         self._marks.update(candidate.marks)
         self._count += 1
         self._fused = None
@@ -109,20 +159,16 @@ class Vote:
     def merge(self, other: Vote) -> None:
         """Count all that ``other`` counted."""
         for length, theirs in other._pools.items():
-            pool = self._pools.get(length)
-            if pool is None:
-                self._pools[length] = theirs
-                continue
-            pool.log_probabilities += theirs.log_probabilities
-            for code, mass in theirs.regions.items():
-                pool.regions[code] = pool.regions.get(code, 0.0) + mass
-            pool.latest = theirs.latest
-            pool.frames += theirs.frames
-            pool.weight += theirs.weight
-            pool.mass += theirs.mass
+            self._add(length, theirs)
         self._marks.update(other._marks)
         self._count += other._count
         self._fused = None
+
+    def _add(self, length: int, theirs: _Pool) -> None:
+        if length in self._pools:
+            self._pools[length].add(theirs)
+        else:
+            self._pools[length] = theirs
 
     @property
     def frames(self) -> int:
@@ -145,11 +191,14 @@ class Vote:
         if pool.frames == 1 and len(self._pools) == 1:
             return pool.latest
         looks = pool.frames / (1 + (pool.frames - 1) * self._correlation)
-        slots = np.exp(looks * pool.log_probabilities / pool.weight)
+        logs = np.stack([pool.rows[place] for place in sorted(pool.rows)])
+        slots = np.exp(looks * logs / pool.weight)
         slots /= slots.sum(axis=1, keepdims=True)
         # The region head sees the same crop each time; its mean is all that the frames add to each other.
         regions = sorted(((code, mass / pool.weight) for code, mass in pool.regions.items()), key=lambda r: -r[1])
-        fused = replace(pool.latest, probabilities=slots.astype(np.float32), regions=dict(regions))
+        pad = pool.latest.alphabet.index(pool.latest.pad)
+        kept = without_surest_empty(slots.astype(np.float32), pad, pool.most)
+        fused = replace(pool.latest, probabilities=kept, regions=dict(regions))
         return lowered(fused, pool.mass / sum(other.mass for other in self._pools.values()))
 
     def _winner(self) -> _Pool:

@@ -77,18 +77,22 @@ class TinyModels:
 
 @pytest.fixture
 def tiny_models(tmp_path: Path) -> Callable[..., TinyModels]:
-    """Write models that find ``rows`` (x1, y1, x2, y2, score in a 64 x 64 letterbox) and read ``text`` in each."""
+    """Write models that find ``rows`` (x1, y1, x2, y2, score in a 64 x 64 letterbox) and read ``text`` in each.
+
+    With ``columns``, (columns, alphabet), the OCR is one of CTC that says those.
+    """
 
     def write(
         rows: Sequence[Sequence[float]] = ((8, 24, 40, 36, 0.9),),
         text: str = "ABC123",
         regions: Mapping[str, float] | None = None,
         config: str = "",
+        columns: NDArray[np.float32] | None = None,
     ) -> TinyModels:
         folder = tmp_path / "tiny"
         folder.mkdir(exist_ok=True)
         found = np.array([[0, *row[:4], 0, row[4]] for row in rows], np.float32).reshape(-1, 7)
-        answers = {"plate": slots_of(text)[None]}
+        answers = {"plate": slots_of(text)[None]} if columns is None else {"columns": columns[None]}
         yaml = f"max_plate_slots: 8\nalphabet: '{ALPHABET}'\npad_char: '_'\nimg_height: 16\nimg_width: 32\n"
         yaml += "image_color_mode: rgb\n" + config
         if regions is not None:

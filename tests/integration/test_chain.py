@@ -150,10 +150,10 @@ async def put_while_killing(chain: Chain) -> set[Identity]:
 
 
 @pytest.fixture
-def watching(folder: Path, assets: Path) -> Iterator[tuple[Chain, Path]]:
-    """A chain whose one agent is about to watch a rendered car, its plate on the hotlist."""
+def watching(folder: Path) -> Iterator[tuple[Chain, Path]]:
+    """A chain whose one agent is about to watch rendered vehicles, the first one's plate on the hotlist."""
     footage = rendered(folder / "media")
-    with Chain(folder, [DEVICE], assets / "weights") as chain:
+    with Chain(folder, [DEVICE]) as chain:
         write_hotlist(folder / "hotlist.csv", footage.listed)
         chain.import_hotlist(folder / "hotlist.csv", "demo")
         camera = {"id": "lane-1", "url": footage.video, "lane": 1, "direction": "N", "face": "rear"}
@@ -189,7 +189,7 @@ def test_a_plate_is_on_the_page_within_a_second_and_a_half_of_being_readable(wat
         page.keyboard.press("a")
         page.locator("#alert-list > li[data-state=acknowledged]").wait_for()
         browser.close()
-    [read] = ask(chain, token, "/api/reads")["reads"]
+    read = ask(chain, token, "/api/reads")["reads"][-1]
     readable_s = first_readable_s(chain)
     figures = {
         name: round(at - readable_s, 3)
@@ -201,7 +201,7 @@ def test_a_plate_is_on_the_page_within_a_second_and_a_half_of_being_readable(wat
     assert figures["picture"] <= 3.0
     [alert] = ask(chain, token, "/api/alerts?state=acknowledged")["alerts"]
     assert alert["acknowledged_by"] == "ada"
-    eventually(lambda: bool(ask(chain, token, "/api/reads")["reads"][0]["frame_here"]))
+    eventually(lambda: bool(ask(chain, token, "/api/reads")["reads"][-1]["frame_here"]))
 
 
 def test_a_hit_of_a_pair_brings_the_overview_of_the_same_moment(watching: tuple[Chain, Path]) -> None:
@@ -213,13 +213,13 @@ def test_a_hit_of_a_pair_brings_the_overview_of_the_same_moment(watching: tuple[
 
     def overview_here() -> bool:
         reads = ask(chain, token, "/api/reads")["reads"]
-        return bool(reads and reads[0]["overview"] and reads[0]["overview"]["here"])
+        return bool(reads and reads[-1]["overview"] and reads[-1]["overview"]["here"])
 
     eventually(overview_here, 60)
     reads = ask(chain, token, "/api/reads")["reads"]
     assert {read["camera"] for read in reads} == {"lane-1"}, "an overview camera of a pair is not read"
-    assert reads[0]["pair"] == "lane-1-colour", "only the other one's settings say so"
-    overview = reads[0]["overview"]
+    assert reads[-1]["pair"] == "lane-1-colour", "only the other one's settings say so"
+    overview = reads[-1]["overview"]
     assert overview["camera"] == "lane-1-colour"
     assert abs(overview["offset_ms"]) <= 1_000
     request = urllib.request.Request(
@@ -280,19 +280,26 @@ def demo(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_demo_brings_the_alerts_and_shots_that_it_promises(tmp_path: Path, assets: Path) -> None:
-    done = demo(tmp_path, NIGHTJAR_ASSETS=str(assets))
+@pytest.mark.parametrize("with_assets", [True, False])
+def test_the_demo_brings_the_alerts_that_it_promises(
+    tmp_path: Path, with_assets: bool, request: pytest.FixtureRequest
+) -> None:
+    """Without sample data, the models that came with the package read what the demo renders."""
+    done = demo(tmp_path, NIGHTJAR_ASSETS=str(request.getfixturevalue("assets")) if with_assets else "")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert lines[-1]["ok"] is True
     assert lines[-1]["alerts"] >= 1
-    assert lines[-1]["shots"] >= 1
-    assert {line["kind"] for line in lines[:-1]} == {"read", "shot", "alert"}
+    assert lines[-1]["reads"] >= lines[-1]["alerts"]
+    kinds = {line["kind"] for line in lines[:-1]}
+    assert kinds >= {"read", "alert"}
+    assert "shot" in kinds or not with_assets
     assert all(line["latency_ms"] > 0 for line in lines[:-1])
 
 
-def test_the_demo_without_models_exits_3_and_says_what_to_do(tmp_path: Path) -> None:
-    done = demo(tmp_path, NIGHTJAR_ASSETS="", NIGHTJAR_MODELS_DIR="")
+def test_the_demo_with_a_damaged_model_exits_3_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "plate_ocr.onnx").write_bytes(b"cut off while it was copied")
+    done = demo(tmp_path, NIGHTJAR_ASSETS="", NIGHTJAR_MODELS_DIR=str(tmp_path))
     assert done.returncode == 3
-    assert "sha256" in done.stderr
+    assert "plate_ocr.onnx: got SHA-256" in done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["ok"] is False

@@ -15,10 +15,15 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from chain import Chain
 from demo_media import rendered, write_hotlist
 from support import eventually
+
+from edge_agent.inference.manifest import packaged_folder
+from models.plate_rendering import faces
 
 DEVICE = "trailer-1"
 # Where nothing listens: the agent tries for as long as it runs, and that is all it may try.
@@ -71,14 +76,14 @@ def test_the_watch_would_notice(tmp_path: Path) -> None:
     assert run(tmp_path, "asks", "python", "-c", asks) == {("127.0.0.1", 4712)}
 
 
-def test_the_programs_reach_their_broker_and_their_cameras_and_nothing_else(tmp_path: Path, assets: Path) -> None:
+def test_the_programs_reach_their_broker_and_their_cameras_and_nothing_else(tmp_path: Path) -> None:
     footage = rendered(tmp_path / "media")
     logs = {name: tmp_path / f"{name}.strace" for name in ("collector", DEVICE)}
 
     def under(name: str) -> Sequence[str]:
         return traced(logs[name])
 
-    with Chain(tmp_path / "chain", [DEVICE], assets / "weights", under=under) as chain:
+    with Chain(tmp_path / "chain", [DEVICE], under=under) as chain:
         write_hotlist(tmp_path / "hotlist.csv", footage.listed)
         chain.import_hotlist(tmp_path / "hotlist.csv", "demo")
         cameras = [
@@ -101,16 +106,17 @@ def alerted(chain: Chain, token: str) -> bool:
         return bool(json.load(answer)["alerts"])
 
 
-def test_commands_without_a_broker_reach_nothing(tmp_path: Path, assets: Path) -> None:
-    photograph = next((assets / "data" / "plates" / "us-dev").glob("*.jpg"))
-    recording = next((assets / "data" / "audio" / "live_fire").rglob("*.flac"))
-    weights = str(assets / "weights")
-    assert run(tmp_path, "read", "edge-agent", "read", photograph, "--models-dir", weights) == set()
+def test_commands_without_a_broker_reach_nothing(tmp_path: Path) -> None:
+    recording = rendered(tmp_path / "media").audio
+    photograph = tmp_path / "plate.png"
+    cv2.imwrite(str(photograph), faces.draw(np.random.default_rng(1)).image)
+    packaged = packaged_folder()
+    assert run(tmp_path, "read", "edge-agent", "read", photograph) == set()
     assert run(tmp_path, "listen", "edge-agent", "listen", recording) == set()
     assert run(tmp_path, "list", "edge-agent", "models", "list") == set()
-    assert run(tmp_path, "verify", "edge-agent", "models", "verify", "--models-dir", weights) == set()
+    assert run(tmp_path, "verify", "edge-agent", "models", "verify") == set()
     assert run(tmp_path, "bench", "edge-agent", "models", "bench", "gunshot", "--seconds", "0.01") == set()
     pulled = run(
-        tmp_path, "pull", "edge-agent", "models", "pull", "reference", "--from", weights, "--to", tmp_path / "here"
+        tmp_path, "pull", "edge-agent", "models", "pull", "nightjar", "--from", packaged, "--to", tmp_path / "here"
     )
     assert pulled == set()

@@ -232,7 +232,40 @@ def test_bench_measures_each_network_once_on_one_core_and_on_several(device: Ben
         (name, threads, batch) for name, batch in (("own_detector.onnx", 1), ("own_ocr.onnx", 2)) for threads in several
     ]
     assert all(0 < line["p50_ms"] <= line["p95_ms"] and line["provider"] == "cpu" for line in lines)
-    assert "own_ocr.onnx" in run("bench", "--models-dir", device.stick, "--seconds", 0.01)[1]
+    assert all(line["memory_bytes"] >= 0 and line["accuracy"] is None for line in lines)
+    shown = run("bench", "--models-dir", device.stick, "--seconds", 0.01)[1]
+    assert "own_ocr.onnx" in shown
+    assert "not measured" in shown
+
+
+def measured(read: float, found: float) -> str:
+    shares = f"read = {{ us-dev = {read} }}\nfound = {{ us-dev = {found} }}\n"
+    return f'[sets.measured]\non = "2026-11-21"\nhow = "a command"\n{shares}'
+
+
+def test_bench_and_list_tell_how_well_a_network_does_and_warn_of_a_worse_one(device: Bench, run) -> None:
+    """pains-15: a smaller model that is silently worse."""
+    manifest = device.packaged / "manifest.toml"
+    text = manifest.read_text().replace(head("tiny", 2), head("tiny", 2) + measured(0.75, 0.9))
+    manifest.write_text(text, encoding="utf-8")
+    arguments = ("bench", "--models-dir", device.stick, "--seconds", 0.01, "--threads", 1)
+    code, out, err = run(*arguments, "--json")
+    detector, ocr = map(json.loads, out.splitlines())
+    assert (code, err) == (0, "")
+    assert (detector["accuracy"], ocr["accuracy"]) == ({"us-dev": 0.9}, {"us-dev": 0.75})
+    assert (ocr["set"], ocr["measured_on"], ocr["measured_by"]) == ("tiny", "2026-11-21", "a command")
+    assert "us-dev 75.0%" in run(*arguments)[1]
+    (device.stick / "larger.yaml").write_text(device.tiny.ocr_config.read_text() + "# larger\n", encoding="utf-8")
+    text += head("larger", 1) + entry("detector", device.tiny.detector) + entry("ocr", device.tiny.ocr)
+    text += entry("ocr-config", device.stick / "larger.yaml") + measured(0.85, 0.9)
+    manifest.write_text(text, encoding="utf-8")
+    for command in (arguments, ("list", "--models-dir", device.stick)):
+        code, out, err = run(*command)
+        assert code == 0
+        assert (
+            "warning: tiny would be used, but larger is here and reads more plates (us-dev 85.0% beside 75.0%)" in err
+        )
+    assert "reads us-dev 85.0% of the plates exactly" in out
 
 
 def test_bench_without_networks_exits_3(device: Bench, run) -> None:

@@ -2,7 +2,7 @@ import hashlib
 from pathlib import Path
 
 from edge_agent.inference.inventory import State, take_inventory
-from edge_agent.inference.manifest import ModelFile, ModelSet
+from edge_agent.inference.manifest import Measured, ModelFile, ModelSet
 from edge_agent.inference.places import Place
 
 
@@ -57,3 +57,20 @@ def test_a_file_in_two_places_is_told_in_their_order(tmp_path: Path) -> None:
         (tmp_path / name / "d.onnx").write_bytes(b"detector")
     inventory = take_inventory(SETS, [Place("user", tmp_path / "b"), Place("packaged", tmp_path / "a")])
     assert [found.place.kind for found in inventory.of(DETECTOR)] == ["user", "packaged"]
+
+
+def measured_set(name: str, rank: int, reads: float) -> ModelSet:
+    file = ModelFile("ocr", f"{name}.onnx", sha256(name.encode()), "a test")
+    return ModelSet(name, "plates", rank, "MIT", "a test", {"ocr": file}, Measured("", "", {"us-dev": reads}, {}))
+
+
+def test_a_set_that_reads_more_is_told_if_it_is_there(tmp_path: Path) -> None:
+    """pains-15: a smaller model that is silently worse."""
+    sets = (measured_set("small", 3, 0.7), measured_set("large", 2, 0.9), measured_set("largest", 1, 0.95), *SETS)
+    for name in ("small", "large"):
+        (tmp_path / f"{name}.onnx").write_bytes(name.encode())
+    inventory = take_inventory(sets, [Place("user", tmp_path)])
+    assert inventory.better_than("small") == sets[1]
+    assert inventory.better_than("large") is None
+    assert inventory.better_than("known") is None
+    assert [inventory.set_of(found) for found in inventory.found] == [sets[1], sets[0]]

@@ -207,6 +207,40 @@ def test_an_unknown_or_wrong_set_is_named(shelf: Shelf) -> None:
         resolve_gunshot("new")
 
 
+def test_a_set_of_plates_by_name(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(shelf.folder, "old")
+    shelf.put(shelf.folder, "new", "detector")
+    assert resolve_plates(name="old").set_name == "old"
+    with pytest.raises(ModelError, match=r"(?s)set 'new' is incomplete; .*new-ocr\.onnx  sha256"):
+        resolve_plates(name="new")
+    shelf.declare("gunshot", 10, "gunshot", ("classifier",))
+    for name in ("gone", "gunshot"):
+        with pytest.raises(ConfigurationError, match=rf"models\.plates \(--model\): got '{name}', .* new, old\."):
+            resolve_plates(name=name)
+
+
+def test_a_named_set_is_taken_from_the_folder_and_the_package_together(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(shelf.folder, "new")
+    shelf.put(shelf.folder, "old", "ocr", "ocr-config")
+    own = tmp_path / "own"
+    shelf.put(own, "old", "detector")
+    shelf.put(own, "new")
+    assert resolve_plates(own, name="old").set_name == "old"
+    assert resolve_plates(own).set_name == "new"
+
+
+def test_the_best_set_wins_wherever_it_lies_unless_a_folder_is_named(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled = tmp_path / "home" / "nightjar" / "models"
+    shelf.put(pulled, "old")
+    shelf.put(shelf.folder, "new")
+    assert resolve_plates().set_name == "new"
+    assert resolve_plates(pulled).set_name == "old"
+    monkeypatch.setenv("NIGHTJAR_MODELS_DIR", str(pulled))
+    assert resolve_plates().set_name == "old"
+
+
 def test_what_was_pulled_into_the_users_folder_is_found_without_further_options(shelf: Shelf, tmp_path: Path) -> None:
     shelf.put(tmp_path / "home" / "nightjar" / "models", "new")
     assert resolve_plates().detector.parent == tmp_path / "home" / "nightjar" / "models"
@@ -234,6 +268,25 @@ def test_a_manifest_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
         load_manifest(tmp_path)
 
 
+def test_what_was_measured_of_a_set_is_read_and_compared(tmp_path: Path) -> None:
+    text = ""
+    for name, read in {"a": "{ here = 0.9, there = 0.5 }", "b": "{ here = 0.8, elsewhere = 1.0 }", "c": "{}"}.items():
+        text += (
+            f'[[sets]]\nname = "{name}"\nkind = "plates"\nrank = 1\nlicence = "MIT"\nsource = "a test"\nfiles = []\n'
+        )
+        text += f'[sets.measured]\non = "2026-11-21"\nhow = "a command"\nread = {read}\n'
+    (tmp_path / "manifest.toml").write_text(text)
+    a, b, c = (s.measured for s in load_manifest(tmp_path))
+    assert a is not None and b is not None and c is not None  # noqa: PT018 -- for the type checker
+    assert (a.on, a.how, a.read["there"], a.found) == ("2026-11-21", "a command", 0.5, {})
+    assert b.behind(a) == pytest.approx(0.1)
+    assert a.behind(b) == pytest.approx(-0.1)
+    assert a.behind(c) == 0
+    (tmp_path / "manifest.toml").write_text(text.replace("0.9", "90.0"))
+    with pytest.raises(ModelError, match=r"got 90\.0, expected a share"):
+        load_manifest(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["sets = 3", "[[sets]]\nname = 'x'", "not toml ["])
 def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.toml").write_text(text, encoding="utf-8")
@@ -251,6 +304,15 @@ def test_the_real_manifest_names_the_reference_set_from_anywhere(
     assert set(sets["reference"].files) == set(PARTS)
     assert all(re.fullmatch("[0-9a-f]{64}", f.sha256 or "0" * 64) for s in sets.values() for f in s.files.values())
     assert [s.name for s in sets.values() if any(f.sha256 is None for f in s.files.values())] == ["fast-alpr"]
+
+
+def test_what_comes_with_the_installation_reads_plates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh machine without internet has a complete set, the project's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("NIGHTJAR_MODELS_DIR", raising=False)
+    found = resolve_plates(name="nightjar")
+    assert all(path.is_relative_to(packaged_folder()) for path in (found.detector, found.ocr, found.ocr_config))
+    assert sum(path.stat().st_size for path in (found.detector, found.ocr)) < 6_000_000
 
 
 def test_the_published_weights_are_the_reference_set(assets: Path) -> None:

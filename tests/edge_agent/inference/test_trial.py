@@ -8,7 +8,7 @@ from edge_agent.errors import ModelError
 from edge_agent.inference.manifest import packaged_folder
 from edge_agent.inference.providers import Provider
 from edge_agent.inference.session import open_session
-from edge_agent.inference.trial import check_network, compare, pattern, time_network
+from edge_agent.inference.trial import check_network, compare, memory_of, pattern, time_network
 
 
 def test_networks_that_answer_in_their_form_pass(tiny_models) -> None:
@@ -77,9 +77,24 @@ def test_a_network_of_a_fixed_batch_keeps_it(tiny_models) -> None:
     assert time_network(tiny_models().detector, provider=Provider.CPU, threads=1, batch=8, for_s=0).batch == 1
 
 
+def test_memory_is_what_the_network_takes_beside_the_runtime(tiny_models) -> None:
+    large = np.full((100_000, 37), 1 / 37, np.float32)
+    tiny = tiny_models(columns=large)
+    assert large.nbytes < memory_of(tiny.ocr, provider=Provider.CPU, threads=1) < 20 * large.nbytes
+    tiny.ocr.write_bytes(b"torn")
+    with pytest.raises(ModelError, match="not a network"):
+        memory_of(tiny.ocr, provider=Provider.CPU, threads=1)
+
+
 def test_the_shipped_gunshot_networks_pass() -> None:
     for name in ("gunshot", "gunshot-research"):
         assert check_network(packaged_folder() / "gunshot" / f"{name}.onnx", "classifier") in Provider
+
+
+def test_the_shipped_plate_networks_pass() -> None:
+    packaged = packaged_folder()
+    for part in ("detector", "ocr"):
+        assert check_network(packaged / f"plate_{part}" / f"plate_{part}.onnx", part) in Provider
 
 
 def test_the_reference_networks_pass(assets: Path) -> None:

@@ -43,6 +43,14 @@ def test_more_characters_than_slots_make_more_slots() -> None:
     assert joined(full, full, pad=2).argmax(axis=1).tolist() == [0, 1, 0, 1]
 
 
+def test_lines_of_unequal_slots_keep_their_doubts_in_place() -> None:
+    upper = rows((0, 0.9), (2, 0.6), (1, 0.8))
+    lower = rows((2, 0.98), (1, 0.95))
+    assert joined(upper, lower, pad=2).argmax(axis=1).tolist() == [0, 1, 1]
+    both = joined(rows((0, 0.9), (2, 0.6), (1, 0.8), (2, 0.9)), lower, pad=2)
+    assert both.argmax(axis=1).tolist() == [0, 2, 1, 1]
+
+
 def test_stacked_letters_are_seen() -> None:
     """pains-07"""
     stacked = plate(("W", 8, 48, 0.8), ("V", 8, 76, 0.8), ("2468", 45, 76, 2.0))

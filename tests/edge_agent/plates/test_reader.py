@@ -53,7 +53,7 @@ def test_a_picture_without_plates_has_none(tiny_models) -> None:
 
 def test_a_reading_keeps_every_distribution(tiny_models) -> None:
     tiny = tiny_models(text="XYZ 9".replace(" ", ""), regions={"US-TX": 0.2, "Unknown": 0.1, "Canada": 0.7})
-    (candidate,) = NetworkPlateReader(plate_models(tiny)).read(coloured())
+    (candidate,) = NetworkPlateReader(plate_models(tiny), formats=False).read(coloured())
     reading = candidate.reading
     assert reading.text == "XYZ9"
     assert reading.probabilities.shape == (8, 37)
@@ -77,7 +77,7 @@ def test_the_configuration_decides_colour_and_size(tiny_models, mode: str) -> No
     text = tiny.ocr_config.read_text(encoding="utf-8").replace("image_color_mode: rgb", f"image_color_mode: {mode}")
     tiny.ocr_config.write_text(text + "keep_aspect_ratio: true\ninterpolation: cubic\n", encoding="utf-8")
     if mode == "rgb":
-        assert PlateOcr(tiny.ocr, tiny.ocr_config).answer([GREY[:20, :90]]).slots.shape == (1, 8, 37)
+        assert PlateOcr(tiny.ocr, tiny.ocr_config).answer([GREY[:20, :90]]).rows.shape == (1, 8, 37)
     else:
         with pytest.raises(ModelError, match="colours: got 3, expected 1"):
             PlateOcr(tiny.ocr, tiny.ocr_config)
@@ -117,6 +117,42 @@ def test_no_character_is_an_underscore_whatever_the_network_calls_it(tiny_models
     assert (reading.text, reading.pad, reading.alphabet[-1]) == ("ABC123", "_", "_")
 
 
+def written(*columns: str, sure: float = 0.9) -> np.ndarray:
+    """(columns, alphabet): each column surely shows its character, ``_`` for none."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+    out = np.full((len(columns), len(alphabet)), (1 - sure) / (len(alphabet) - 1), np.float32)
+    for column, character in zip(out, columns, strict=True):
+        column[alphabet.index(character)] = sure
+    return out
+
+
+def test_a_network_of_columns_is_read_by_ctc(tiny_models) -> None:
+    models = plate_models(tiny_models(columns=written(*"_AA_BB_B_C1_2_3_", sure=0.98), regions={"US-TX": 1.0}))
+    (candidate,) = NetworkPlateReader(models, formats=False).read(coloured())
+    reading = candidate.reading
+    assert reading.text == "ABBC123"
+    assert len(reading.probabilities) <= 12
+    assert reading.probabilities.sum(axis=1) == pytest.approx(1)
+    assert 0.5 < reading.confidence < 0.98
+    assert reading.regions == {"US-TX": 1.0}
+
+
+def test_doubtful_columns_are_read_again_and_put_together(tiny_models) -> None:
+    models = plate_models(tiny_models(columns=written(*"_A_B_C_1_2_3_", sure=0.6)))
+    reader = NetworkPlateReader(models, formats=False)
+    reader._ocr._any_number = False  # the network answers one crop at a time, whatever it is shown
+    (candidate,) = reader.read(coloured())
+    assert candidate.reading.text == "ABC123"
+    (plain,) = NetworkPlateReader(models, pad=0.0).read(coloured())
+    # All crops said the same: together they are as sure as each.
+    assert candidate.reading.probabilities == pytest.approx(plain.reading.probabilities, abs=1e-6)
+
+
+def test_columns_of_another_alphabet_are_refused(tiny_models) -> None:
+    with pytest.raises(ModelError, match="alphabet: got 36, expected 37"):
+        NetworkPlateReader(plate_models(tiny_models(columns=np.full((9, 36), 1 / 36, np.float32))))
+
+
 def test_networks_in_each_others_place_are_refused(tiny_models, tmp_path: Path) -> None:
     tiny = tiny_models()
     with pytest.raises(ModelError, match="expected float 1x3xHxW"):
@@ -144,7 +180,7 @@ class Squashed(Calibration):
 def test_a_calibration_gets_the_boxs_width_and_its_id_is_carried(tiny_models) -> None:
     models = plate_models(tiny_models())
     Squashed.asked.clear()
-    (candidate,) = NetworkPlateReader(models, calibration=Squashed("mine")).read(coloured())
+    (candidate,) = NetworkPlateReader(models, calibration=Squashed("mine"), formats=False).read(coloured())
     assert candidate.reading.calibration == "mine"
     assert candidate.reading.text == "ABC123"
     assert candidate.reading.confidence < 0.6**8
@@ -154,9 +190,24 @@ def test_a_calibration_gets_the_boxs_width_and_its_id_is_carried(tiny_models) ->
 
 def test_infrared_is_marked_and_names_no_region(tiny_models) -> None:
     models = plate_models(tiny_models(regions={"US-TX": 0.9, "Canada": 0.1}))
-    by_day, by_night = (NetworkPlateReader(models).read(picture)[0] for picture in (coloured(), GREY))
+    reader = NetworkPlateReader(models, formats=False)
+    by_day, by_night = (reader.read(picture)[0] for picture in (coloured(), GREY))
     assert (PlateMark.INFRARED in by_day.marks, list(by_day.reading.regions)) == (False, ["US-TX", "CA"])
     assert (PlateMark.INFRARED in by_night.marks, list(by_night.reading.regions)) == (True, [])
+
+
+def test_formats_weigh_what_is_read_and_where_it_comes_from(tiny_models) -> None:
+    columns = written(*"_7_A_B_C_1_2_O_", sure=0.98)
+    columns[13, [0, 24]] = 0.42, 0.55  # 0 or O
+    columns /= columns.sum(axis=1, keepdims=True)
+    models = plate_models(tiny_models(columns=columns, regions={"US-CA": 0.6, "US-TX": 0.4}))
+    plain, weighed = (NetworkPlateReader(models, formats=formats, unsure=0) for formats in (False, True))
+    assert plain.read(coloured())[0].reading.text == "7ABC12O"
+    assert plain.read(coloured())[0].reading.regions == pytest.approx({"US-CA": 0.6, "US-TX": 0.4})
+    reading = weighed.read(coloured())[0].reading
+    assert reading.text == "7ABC120"
+    assert reading.regions["US-CA"] > 0.7
+    assert reading.probabilities.sum(axis=1) == pytest.approx(1)
 
 
 def test_what_is_rejected_stays_and_comes_last(tiny_models) -> None:
@@ -190,12 +241,15 @@ class CountedOcr:
         slots = np.stack([self.reading_of(text, sure).probabilities for text, sure in said])
         return Answer(slots, np.zeros((len(crops), 0), np.float32))
 
+    def named(self, head) -> dict[str, float]:
+        return {}
+
     def reading(self, slots, regions, calibration) -> Reading:
-        return Reading(self.alphabet, self.pad, slots, {}, calibration)
+        return Reading(self.alphabet, self.pad, slots, regions, calibration)
 
 
 def counted(tiny, reading, *texts: tuple[str, float]) -> tuple[NetworkPlateReader, CountedOcr]:
-    reader, ocr = NetworkPlateReader(plate_models(tiny)), CountedOcr(reading, list(texts))
+    reader, ocr = NetworkPlateReader(plate_models(tiny), formats=False), CountedOcr(reading, list(texts))
     reader._ocr = ocr
     return reader, ocr
 
@@ -236,7 +290,7 @@ def test_a_network_that_takes_one_picture_at_a_time_is_asked_one_by_one(tiny_mod
     ocr = PlateOcr(tiny.ocr, tiny.ocr_config)
     ocr._any_number = False
     answer = ocr.answer([GREY[:20, :60]] * 3)
-    assert answer.slots.shape == (3, 8, 37)
+    assert answer.rows.shape == (3, 8, 37)
 
 
 def test_padding_out_of_bounds_is_refused(tiny_models) -> None:

@@ -3,12 +3,12 @@ import pytest
 from edge_agent.plates.rejection import DOUBTFUL_SCORE, reason_against, without_parts
 from edge_agent.records import Box, PlateCandidate
 
-BOX, HEIGHT_PX = Box(100, 300, 200, 350), 720
+BOX, PICTURE_PX = Box(100, 300, 200, 350), (720, 1280)
 POOR = DOUBTFUL_SCORE - 0.1
 
 
 def why(reading, box: Box = BOX, score: float = 0.9) -> str | None:
-    return reason_against(box, score, reading, HEIGHT_PX)
+    return reason_against(box, score, reading, PICTURE_PX)
 
 
 @pytest.mark.parametrize("text", ["A", "1", "00", "IMJSAYN", "ABC123", "COODGE", "11111111", "M5XSX"])
@@ -64,3 +64,22 @@ def test_one_line_of_a_plate_is_a_part_of_it(reading) -> None:
     other = PlateCandidate(Box(12, 31, 68, 51), 0.9, reading("XY7"))
     reasons = [c.rejected for c in without_parts([whole, part, beside, other])]
     assert reasons == [None, "a part of the plate BB751BH", None, None]
+
+
+def test_a_plate_that_somebody_cut_out_needs_no_sure_detector(reading) -> None:
+    """pains-09: there is nothing around it to be sure by, and owners choose words and numbers."""
+    filling = Box(0, 4, 320, 150)
+    for text in ("FEDEX", "A1"):
+        assert reason_against(filling, POOR, reading(text), (160, 320)) is None
+        assert reason_against(filling, POOR, reading(text), (720, 1280)) is not None
+
+
+def test_what_is_found_twice_is_one_plate(reading) -> None:
+    first = PlateCandidate(Box(10, 10, 110, 60), 0.7, reading("ABC123"))
+    again = PlateCandidate(Box(30, 15, 130, 65), 0.5, reading("BC1234"))
+    third = PlateCandidate(Box(60, 20, 160, 70), 0.4, reading("C1234X"))
+    beside = PlateCandidate(Box(105, 10, 205, 60), 0.6, reading("XYZ789"))
+    assert [c.rejected for c in without_parts([again, first])] == ["the plate ABC123 once more", None]
+    # What is left out itself takes nothing else with it, and plates that hardly touch are two.
+    assert [c.rejected for c in without_parts([first, again, third])][2] is None
+    assert [c.rejected for c in without_parts([first, beside])] == [None, None]

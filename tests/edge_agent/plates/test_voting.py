@@ -60,6 +60,37 @@ def test_an_inserted_character_does_not_shift_the_vote(reading) -> None:
     assert 0.6 < vote.fused().confidence < 0.85
 
 
+def with_gap(reading: Reading, at: int, character: str, sure: float) -> Reading:
+    """``reading`` with a slot before the slot ``at`` that is empty, else ``character``."""
+    gap = np.full(len(reading.alphabet), 1e-4)
+    gap[[reading.alphabet.index(reading.pad), reading.alphabet.index(character)]] = sure, 1 - sure
+    slots = np.insert(reading.probabilities, at, gap / gap.sum(), axis=0)
+    return replace(reading, probabilities=slots.astype(np.float32))
+
+
+def test_empty_slots_between_characters_shift_nothing(reading) -> None:
+    """A doubt whether there is a character more, in one frame only, or in different places of two."""
+    vote, plain = Vote(), reading("ABC123", 0.9, slots=6)
+    for one in (with_gap(plain, 2, "B", 0.6), plain, with_gap(plain, 5, "3", 0.8), with_gap(plain, 2, "B", 0.7)):
+        vote.add(look(one, 80))
+    fused = vote.fused()
+    assert fused.text == "ABC123"
+    assert fused.probabilities.shape == (7, 37)
+    doubtful = fused.probabilities[2]
+    # Two of four frames saw it; the others did not find it worth a slot: less likely than in either, not impossible.
+    assert 1e-4 < doubtful[fused.alphabet.index("B")] < 0.3
+    assert doubtful.argmax() == fused.alphabet.index("_")
+
+
+def test_an_empty_slot_that_all_frames_have_stays(reading) -> None:
+    vote, plain = Vote(), reading("ABC123", 0.95, slots=6)
+    for _ in range(3):
+        vote.add(look(with_gap(plain, 6, "4", 0.6), 80))
+    fused = vote.fused()
+    assert len(fused.probabilities) == 7
+    assert fused.probabilities[6, fused.alphabet.index("4")] > 0.2
+
+
 def test_regions_are_averaged(reading) -> None:
     vote = Vote()
     vote.add(look(reading("ABC123"), 80))
