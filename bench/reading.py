@@ -1,6 +1,8 @@
-"""Reads labelled photographs with fast-alpr and with Nightjar, the same files in both, picture by picture in turn.
+"""Reads labelled photographs with fast-alpr and with Nightjar, picture by picture in turn.
 
-    python bench/reading.py --models-dir WEIGHTS ASSETS/data/plates/us-dev ASSETS/data/plates/eu-dev
+    python bench/reading.py --models-dir WEIGHTS ASSETS/data/plates/us-dev ASSETS/data/plates/eu-dev [--model SET]
+
+fast-alpr runs its reference networks, Nightjar the same files, or with ``--model`` the set of that name.
 
 Prints for each folder and reader: plates read exactly with 0 and O kept apart and merged, with Wilson 95 % intervals;
 plates read with at most one wrong character (merged); confident finds that overlap no labelled plate, per photograph;
@@ -107,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="photographs with truth.csv")
     parser.add_argument("--models-dir", type=Path, help="where the networks lie")
+    parser.add_argument("--model", default="reference", help="the set that Nightjar runs")
     parser.add_argument("--pad", type=float, default=DEFAULT_PAD, help="as `edge-agent read --pad`")
     parser.add_argument("--unsure", type=float, default=UNSURE, help="below which a plate is read again; 0: never")
     parser.add_argument("--limit", type=int, help="only so many photographs of each folder")
@@ -114,8 +117,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a folder")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    models = resolve_plates(args.models_dir)
-    readers = {"fast-alpr": theirs(models), "nightjar": ours(models, args.pad, args.unsure)}
+    reference = resolve_plates(args.models_dir, name="reference")
+    models = resolve_plates(args.models_dir, name=args.model)
+    readers = {"fast-alpr": theirs(reference), "nightjar": ours(models, args.pad, args.unsure)}
     for folder in args.folders:
         truth = read_truth(folder, args.limit)
         tallies = {name: Tally() for name in readers}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_agent.config import Camera
 from edge_agent.plates.overview import OverviewPicture
+from edge_agent.plates.regions import told
 from edge_agent.records import HeardShot, VotedRead
 from edge_wire.messages import Overview, PixelBox, PlateRead, ShotArrival
 from edge_wire.packing import MIN_SLOT_PROBABILITY
@@ -49,7 +50,7 @@ def as_plate_read(
         box=PixelBox(voted.box.x1, voted.box.y1, voted.box.x2, voted.box.y2),
         detection_score=voted.detection_score,
         frames=voted.frames,
-        regions=tuple((code, p) for code, p in reading.regions.items() if p >= MIN_SLOT_PROBABILITY)[:3],
+        regions=tuple((code, p) for code, p in told(reading.regions) if p >= MIN_SLOT_PROBABILITY),
         first_readable_ns=min(0, voted.first_readable.utc_ns - voted.captured.utc_ns),
         lane=camera.lane,
         pair=pair,

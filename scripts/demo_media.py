@@ -1,7 +1,8 @@
 """What the demo plays: photographs and recordings from the assets where they are, else footage rendered here.
 
-The rendered clip (``demo_street.py``) shows vehicles that come nearer; rendered sound is a street with sharp bangs.
-They exercise the chain on a machine without sample data; nothing is measured on them.
+The rendered clip (``demo_street.py``) shows vehicles that come nearer; rendered sound is a street with sharp bangs,
+which the shipped model takes for shots. They exercise the chain on a machine without sample data; nothing is measured
+on them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -31,13 +33,15 @@ class Footage:
         video: a file, a folder, a camera's address.
         audio: a file, a folder, ``device``.
         listed: plates in ``video`` that go on the demo's hotlist.
-        shots_expected: whether there are shots in ``audio``.
+        shots_expected: whether there is something in ``audio`` that must be taken for a shot.
+        face: which end of vehicles ``video`` shows, where it is one.
     """
 
     video: str
     audio: str
     listed: tuple[str, ...]
     shots_expected: bool
+    face: Literal["front", "rear"] | None = None
 
 
 def from_assets(assets: Path, folder: Path) -> Footage | None:
@@ -71,7 +75,7 @@ def rendered(folder: Path) -> Footage:
     write_clip(folder / "street.avi")
     _render_audio(folder / "street.wav")
     listed = tuple(PASSINGS[number].text for number in _LISTED_PASSINGS)
-    return Footage(str(folder / "street.avi"), str(folder / "street.wav"), listed, shots_expected=False)
+    return Footage(str(folder / "street.avi"), str(folder / "street.wav"), listed, shots_expected=True, face="front")
 
 
 def write_hotlist(path: Path, plates: tuple[str, ...]) -> None:

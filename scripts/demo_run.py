@@ -184,6 +184,7 @@ def _run(
             footage.audio if audio is None else _from_here("--audio", audio),
             (),
             shots_expected=False,
+            face=footage.face if video is None else None,
         )
     if hotlist is None:
         hotlist = folder / "hotlist.csv"
@@ -229,7 +230,7 @@ def _assets() -> Path | None:
 
 
 def _start_agents(chain: Chain, footage: Footage, *, once: bool) -> None:
-    camera = {"id": "lane-1", "url": footage.video, "lane": 1, "direction": "N", "face": "rear"}
+    camera = {"id": "lane-1", "url": footage.video, "lane": 1, "direction": "N", "face": footage.face}
     microphone = {"id": "mast", "source": footage.audio}
     chain.start_agent(CAMERA_DEVICE, chain.agent_config(CAMERA_DEVICE, cameras=[camera]), once=once)
     chain.start_agent(SOUND_DEVICE, chain.agent_config(SOUND_DEVICE, microphones=[microphone]), once=once)

@@ -35,6 +35,7 @@ _JPEG_QUALITY = 88
 
 # A vehicle is drawn once, at this many pixels a metre, and shrunk to where it is.
 _SPRITE_PX = 700
+# Width of a long plate, and of any other.
 _PLATE_M = {True: 0.52, False: 0.305}
 # The contrast of a plate that is neither faded nor in the dark, and how many to look at for one.
 _LEGIBLE = 55.0
@@ -242,8 +243,7 @@ def _wear(picture: Image, passing: Passing, rng: np.random.Generator, centre: tu
     """Mount the plate on the bumper: of the designs, wear and frames that chance brings, the first that reads well."""
     for _ in range(_TRIES):
         face = faces.draw(rng, passing.region, passing.text)
-        long = face.image.shape[1] / face.image.shape[0] > 2.9
-        width_px = round(_PLATE_M[long] * _SPRITE_PX)
+        width_px = round(_PLATE_M[surroundings.is_long(face.image)] * _SPRITE_PX)
         mounted = surroundings.mount(
             face.image, rng, width_px, (0.06, 0.12), colour=np.array(passing.paint, np.float32)
         )

@@ -7,6 +7,7 @@ from collector import domain
 from collector.api import schema
 from collector.api.times import milliseconds, rfc3339
 from edge_wire.messages import Part
+from edge_wire.regions import named_region
 
 
 def alert(value: domain.Alert) -> schema.Alert:
@@ -54,6 +55,7 @@ def read(value: domain.Read) -> schema.Read:
         text=value.text,
         slots=[list(slot) for slot in value.slots],
         confidence=value.confidence,
+        region=named_region(value.regions),
         regions=list(value.regions),
         captured_at=rfc3339(value.captured_at_ns),
         clock_error_ms=milliseconds(value.clock_error_ns),

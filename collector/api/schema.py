@@ -85,7 +85,10 @@ class Read(_Model):
         Field(description="for each character slot what it may be, likeliest first; `_` is no character"),
     ]
     confidence: Annotated[Probability, Field(description="that the reading is right as a whole: every slot's best")]
-    regions: Annotated[list[tuple[str, float]], Field(description="ISO 3166 codes, likeliest first")]
+    region: Annotated[
+        str | None, Field(description="state or country that is sure enough to be named; null if none is")
+    ]
+    regions: Annotated[list[tuple[str, float]], Field(description="ISO 3166 codes, likeliest first: the evidence")]
     captured_at: Time
     clock_error_ms: Annotated[float, Field(description="how far captured_at may be off")]
     received_at: Annotated[Time, Field(description="when the first revision was stored")]

@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 from collector.domain import Rule
 from collector.match.plates import compare, fold, normalise
+from edge_wire.regions import countries_of, named_region
 
 _SURE = 0.995
+# What a slot has for "no character".
+_EMPTY = "_"
 
 
 class ListedPlate(NamedTuple):
@@ -130,14 +133,20 @@ def _characters(text: str, plate: str) -> str:
 
 
 def _weakest(seen: Seen) -> str:
-    slots = [slot for slot in seen.slots if slot and slot[0][0] != "_"]
-    if not slots:
+    slots = [slot for slot in seen.slots if slot]
+    # An empty slot counts, too: it may be a character that the text lacks.
+    at = min(range(len(slots)), key=lambda at: slots[at][0][1], default=0)
+    characters = sum(slot[0][0] != _EMPTY for slot in slots[: at + 1])
+    if not any(slot[0][0] != _EMPTY for slot in slots):
         return ""
-    at, slot = min(enumerate(slots, start=1), key=lambda numbered: numbered[1][0][1])
-    if slot[0][1] >= _SURE:
+    (best, p), *others = slots[at]
+    if p >= _SURE:
         return "The camera is sure of every character."
-    others = f", else {slot[1][0]} at {slot[1][1]:.0%}" if len(slot) > 1 else ""
-    return f"Least sure is character {at}: {slot[0][0]} at {slot[0][1]:.0%}{others}."
+    other = f", else {others[0][0]} at {others[0][1]:.0%}" if others else ""
+    if best == _EMPTY:
+        place = f"behind character {characters}" if characters else "before character 1"
+        return f"Least sure is whether there is one more {place}: none at {p:.0%}{other}."
+    return f"Least sure is character {characters}: {best} at {p:.0%}{other}."
 
 
 def _state(seen: Seen, region: str | None) -> str:
@@ -146,7 +155,23 @@ def _state(seen: Seen, region: str | None) -> str:
     if not seen.regions:
         return f"Listed for {region}; the picture does not say which state."
     likeliest, p = seen.regions[0]
-    if likeliest == region:
+    listed = _share(seen.regions, region)
+    named = named_region(seen.regions)
+    if named is None:
+        return f"Listed for {region} ({listed}); the picture does not say which state, at most {likeliest} at {p:.0%}."
+    if region in (named, named.partition("-")[0]):
         return f"Listed for {region}, and the plate looks like {likeliest} at {p:.0%}."
-    listed = dict(seen.regions).get(region, 0.0)
-    return f"Caution: listed for {region} ({listed:.0%}), but the plate looks like {likeliest} at {p:.0%}."
+    if named == region.partition("-")[0]:
+        return f"Listed for {region} ({listed}); the plate looks like {named}, but not surely like one state."
+    looks = likeliest if likeliest == named else f"{named}, likeliest {likeliest}"
+    return f"Caution: listed for {region} ({listed}), but the plate looks like {looks} at {p:.0%}."
+
+
+def _share(regions: tuple[tuple[str, float], ...], region: str) -> str:
+    """Return how likely ``region`` is; a state that is not told by itself is a part of its country's rest."""
+    told, country = dict(regions), region.partition("-")[0]
+    if region == country:
+        return f"{countries_of(regions).get(country, 0.0):.0%}"
+    if region not in told and country in told:
+        return f"at most {told[country]:.0%}"
+    return f"{told.get(region, 0.0):.0%}"

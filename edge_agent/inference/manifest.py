@@ -135,6 +135,8 @@ def _measured(entry: object) -> Measured | None:
     if not isinstance(entry, dict):
         raise TypeError(f"measured: got {entry!r}, expected a table")
     shares = [entry.get(what, {}) for what in ("read", "found")]
+    if not all(isinstance(table, dict) for table in shares):
+        raise TypeError(f"measured: got {shares!r}, expected tables of shares")
     for share in (share for table in shares for share in table.values()):
         if not isinstance(share, float) or not 0 <= share <= 1:
             raise ValueError(f"measured: got {share!r}, expected a share from 0.0 to 1.0")

@@ -290,8 +290,7 @@ def _plate_remedy(places: Sequence[Place]) -> str:
         f"These files are wanted (set {best.name!r}, {best.licence}):\n{listing}\n"
         f"Source: {best.source} (model releases).\n"
         f"With the files in a folder: `edge-agent models pull {best.name} --from FOLDER`, or name the folder with "
-        f"--models-dir FOLDER or {MODELS_DIR_VARIABLE}=FOLDER "
-        "(the demo: NIGHTJAR_ASSETS=FOLDER with the files in FOLDER/weights).\n"
+        f"--models-dir FOLDER or {MODELS_DIR_VARIABLE}=FOLDER.\n"
         "Without: `edge-agent models pull` fetches what fast-alpr publishes.\n"
         "Another detector or OCR of the same form is accepted with --trust-digest SHA256."
     )

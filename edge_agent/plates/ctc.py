@@ -72,7 +72,7 @@ def slots_of(
         (1 to ``MOST_SLOTS`` slots, alphabet), rows sum to 1.
     """
     crops = np.maximum(columns.astype(np.float64), _SMALLEST)
-    starts = {_shortened(_greedy(crop, blank), crops, weights, blank, most) for crop in columns}
+    starts = {_greedy(crop, blank, most) for crop in columns}
     text = max(starts, key=lambda start: likelihood(crops, start, blank) @ weights) if len(starts) > 1 else starts.pop()
     while True:
         edits = _edits(crops, weights, text, blank)
@@ -88,21 +88,14 @@ def likelihood(crops: _Probabilities, text: Sequence[int], blank: int) -> _Proba
     return np.asarray(paths[:, -1] + paths[:, -2])
 
 
-def _greedy(columns: NDArray[np.float32], blank: int) -> tuple[int, ...]:
-    """Return the text of the likeliest path through (columns, alphabet)."""
+def _greedy(columns: NDArray[np.float32], blank: int, most: int) -> tuple[int, ...]:
+    """Return the text of the likeliest path through (columns, alphabet); if it is too long, its ``most`` surest."""
     path = columns.argmax(axis=-1)
-    first = np.append(True, path[1:] != path[:-1])
-    return tuple(int(character) for character in path[first & (path != blank)])
-
-
-def _shortened(
-    text: tuple[int, ...], crops: _Probabilities, weights: _Probabilities, blank: int, most: int
-) -> tuple[int, ...]:
-    """Leave out of ``text`` what it is likeliest without, until it has ``most`` characters."""
-    while len(text) > most:
-        least = int(_edits(crops, weights, text, blank).changed[:, blank].argmax())
-        text = text[:least] + text[least + 1 :]
-    return text
+    first = np.flatnonzero(np.append(True, path[1:] != path[:-1]))
+    surest = np.maximum.reduceat(columns.max(axis=-1), first)
+    written = np.flatnonzero(path[first] != blank)
+    kept = np.sort(written[np.argsort(-surest[written], kind="stable")[:most]])
+    return tuple(int(character) for character in path[first[kept]])
 
 
 def _forward(columns: _Probabilities, texts: NDArray[np.intp], blank: int) -> _Probabilities:

@@ -7,6 +7,7 @@ on which pictures, is in docs/plates.md; ``bench/reading.py`` compares with fast
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +51,18 @@ def padded(box: Box, pad: float, width_px: int, height_px: int) -> Box:
 def cut(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """Return the pixels of ``image`` within ``box``, a view."""
     return image[box.y1 : box.y2, box.x1 : box.x2]
+
+
+def crop_around(image: NDArray[np.uint8], box: Box, pad: float) -> NDArray[np.uint8]:
+    """Return the pixels of ``image`` within ``box`` and ``pad`` of its size on each side, its edge repeated beyond.
+
+    A plate at the edge of a picture, as in one that was cut out, gets the margin that networks expect all the same.
+    """
+    dx, dy = round(pad * (box.x2 - box.x1)), round(pad * (box.y2 - box.y1))
+    inside = padded(box, pad, image.shape[1], image.shape[0])
+    beyond = (inside.y1 - box.y1 + dy, box.y2 + dy - inside.y2, inside.x1 - box.x1 + dx, box.x2 + dx - inside.x2)
+    crop = cut(image, inside)
+    return np.asarray(cv2.copyMakeBorder(crop, *beyond, cv2.BORDER_REPLICATE), np.uint8) if any(beyond) else crop
 
 
 class NetworkPlateReader:
@@ -143,7 +156,7 @@ class NetworkPlateReader:
         self, image: NDArray[np.uint8], box: Box
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], frozenset[PlateMark]]:
         """Return the (slots, alphabet) and (regions,) of the plate within ``box``, raw, and how it is laid out."""
-        whole = cut(image, padded(box, self.pad, image.shape[1], image.shape[0]))
+        whole = crop_around(image, box, self.pad)
         nearly_square = box.x2 - box.x1 < WIDEST_TWO_LINE * (box.y2 - box.y1)
         answer = self._ocr.answer([whole, *(lines_of(whole) if nearly_square else ())], _ENLARGING)
         slots, *lines = answer.slots
@@ -172,14 +185,13 @@ class NetworkPlateReader:
 
     def _other_crops(self, image: NDArray[np.uint8], box: Box, whole: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         """Return further crops of the plate within ``box``, of which ``whole`` is the first."""
-        height_px, width_px = image.shape[:2]
-        boxes = [padded(box, self.pad * share, width_px, height_px) for share in _OTHER_PADS]
+        crops = [crop_around(image, box, self.pad * share) for share in _OTHER_PADS]
         for shift in _SHIFTS:
             dx = round(shift * (box.x2 - box.x1))
-            beside = Box(max(box.x1 + dx, 0), box.y1, min(box.x2 + dx, width_px), box.y2)
-            boxes.append(padded(beside, self.pad, width_px, height_px))
+            beside = Box(max(box.x1 + dx, 0), box.y1, min(box.x2 + dx, image.shape[1]), box.y2)
+            crops.append(crop_around(image, beside, self.pad))
         straight = rectified(whole)
-        return [cut(image, other) for other in boxes] + ([] if straight is None else [straight])
+        return crops + ([] if straight is None else [straight])
 
 
 def _text(slots: NDArray[np.float32], pad: int) -> list[int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge_agent.errors import ModelError
 from edge_agent.plates.format_model import FormatModel
 from edge_agent.records import PlateMark, Reading
+from edge_wire.regions import countries_of, named_region
 
 # English short names as region heads write them; ISO 3166-1 alpha-2.
 _COUNTRIES = {
@@ -86,12 +87,10 @@ _COUNTRIES = {
 _ELSEWHERE = {"Unknown", "Other"}
 _CODE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 
-# What head and formats count, as exponents, and from which probability on a region is named. Fitted and measured in
-# folds over us-crops by bench/regions.py; docs/plates.md has the curve.
-HEAD_EXPONENT = 0.7
-FORMAT_EXPONENT = 0.5
-STATE_THRESHOLD = 0.8
-COUNTRY_THRESHOLD = 0.5
+# What head and formats count, as exponents. Fitted and measured in folds over us-crops by bench/regions.py;
+# docs/plates.md has the figures.
+HEAD_EXPONENT = 0.5
+FORMAT_EXPONENT = 0.4
 # A head's softmax may underflow to 0, which no evidence could lift.
 _LEAST = 1e-7
 # Less probability than this is not worth carrying; a read's smallest is 0.002.
@@ -182,19 +181,10 @@ class RegionPosterior:
 
 
 def likeliest_region(reading: Reading, marks: Collection[PlateMark] = ()) -> str | None:
-    """Return the region that a reading may be said to come from, or None.
-
-    A state that is likelier than ``STATE_THRESHOLD``; else a country, if all of its states together are likelier than
-    ``COUNTRY_THRESHOLD``. "Wrong state" sends officers after the wrong car, so a state has to be surer than a country.
-    None in infrared.
-    """
+    """Return the region that a reading may be said to come from, as ``named_region`` has it. None in infrared."""
     if PlateMark.INFRARED in marks:
         return None
-    code, probability = max(reading.regions.items(), key=lambda item: item[1], default=("", 0.0))
-    if "-" in code and probability >= STATE_THRESHOLD:
-        return code
-    country, probability = max(_countries(reading.regions).items(), key=lambda item: item[1], default=("", 0.0))
-    return country if probability >= COUNTRY_THRESHOLD else None
+    return named_region(reading.regions.items())
 
 
 def told(regions: Mapping[str, float], most: int = 3) -> tuple[tuple[str, float], ...]:
@@ -212,16 +202,8 @@ def told(regions: Mapping[str, float], most: int = 3) -> tuple[tuple[str, float]
     """
     ranked = sorted(regions.items(), key=lambda item: -item[1])
     kept, others = dict(ranked[: most - 1]), dict(ranked[most - 1 :])
-    for country, probability in sorted(_countries(others).items(), key=lambda item: -item[1])[:1]:
+    for country, probability in sorted(countries_of(others.items()).items(), key=lambda item: -item[1])[:1]:
         members = [code for code in others if code.partition("-")[0] == country]
         code = members[0] if len(members) == 1 else country
         kept[code] = kept.get(code, 0.0) + probability
     return tuple(sorted(kept.items(), key=lambda item: -item[1]))
-
-
-def _countries(regions: Mapping[str, float]) -> dict[str, float]:
-    totals: dict[str, float] = {}
-    for code, probability in regions.items():
-        country = code.partition("-")[0]
-        totals[country] = totals.get(country, 0.0) + probability
-    return totals

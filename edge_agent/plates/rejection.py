@@ -71,16 +71,19 @@ def reason_against(box: Box, score: float, reading: Reading, picture_px: tuple[i
 def without_parts(candidates: Sequence[PlateCandidate]) -> list[PlateCandidate]:
     """Return ``candidates`` of one frame, those rejected that are a part of another, or another once more.
 
-    A part lies within the other and reads as a part of it. Of several that cover each other the surest find stays.
+    A part lies within the other and reads as a part of it. Of several that cover each other the surest find stays,
+    of those that are as sure the largest.
     """
     plates = [c for c in candidates if c.rejected is None]
     whole = {id(c): next((o for o in plates if _is_part(c, o)), None) for c in plates}
     plates = [c for c in plates if whole[id(c)] is None]
     twice: dict[int, PlateCandidate] = {}
-    for c in sorted(plates, key=lambda c: -c.detection_score):
-        surer = (o for o in plates if id(o) not in twice and o.detection_score > c.detection_score)
+    surer: list[PlateCandidate] = []
+    for c in sorted(plates, key=lambda c: (-c.detection_score, -_area(c))):
         same = next((o for o in surer if _shared(c, o) >= _SAME * min(_area(c), _area(o))), None)
-        if same is not None:
+        if same is None:
+            surer.append(c)
+        else:
             twice[id(c)] = same
     return [
         replace(c, rejected=f"a part of the plate {part_of.reading.text}")

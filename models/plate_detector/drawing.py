@@ -16,6 +16,8 @@ _POOL = 3000
 _SHOWN = 12
 # The renderer draws mostly plates of the USA; a detector must know the long ones of the rest of the world as well.
 _ABROAD = 0.35
+# Overlaid clocks are the commonest of what a network takes for plates in still pictures of traffic cameras.
+_CLOCKS = 0.25
 _COUNTRIES = [region for region in faces.REGIONS if len(region) == 2]
 
 
@@ -42,7 +44,8 @@ class Rendered:
         self, scene: NDArray[np.uint8], rng: np.random.Generator, width_px: float, centre: tuple[float, float]
     ) -> NDArray[np.float32]:
         """Paste something that is no plate into ``scene``; see `distractors.distractor`."""
-        distractors.distractor(scene, rng, centre, width_px)
+        kind = "timestamp" if rng.random() < _CLOCKS else None
+        distractors.distractor(scene, rng, centre, width_px, kind)
         x, y = centre
         return np.array((x - width_px / 2, y - width_px / 2, x + width_px / 2, y + width_px / 2), np.float32)
 

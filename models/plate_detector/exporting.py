@@ -201,3 +201,9 @@ def score_map(threshold: float, wanted: float) -> tuple[float, float]:
     """Return slope and shift of `export` that turn a score of ``threshold`` into ``wanted``; the slope stays 1."""
     odds = (np.log(p / (1 - p)) for p in np.clip((wanted, threshold), 1e-4, 1 - 1e-4))
     return 1.0, float(next(odds) - next(odds))
+
+
+def score_map_of(path: Path) -> tuple[float, float]:
+    """Return the slope and shift that the ONNX file ``path`` was written with."""
+    kept = {t.name: t for t in onnx.load(str(path)).graph.initializer}
+    return float(numpy_helper.to_array(kept["score.slope"])), float(numpy_helper.to_array(kept["score.shift"]))

@@ -40,7 +40,7 @@ class Sizes:
     batch: int = 16
     crop_px: tuple[int, ...] = (256, 288, 320)
     deployed_px: tuple[int, int] = (384, 640)
-    whole: float = 0.12
+    whole: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Feed:
         sizes: what batches are made of.
         seed: of the scenes.
 
-    Use as a context manager: leaving it ends the process.
+    Use as a context manager: leaving it ends the process. Ctrl-C does not reach it: that is training's to answer.
     """
 
     def __init__(self, sampler: Sampler, sizes: Sizes, seed: int) -> None:
@@ -90,7 +90,12 @@ class Feed:
         self._process = context.Process(target=_draw, args=(sampler, sizes, seed, self._ready), daemon=True)
 
     def __enter__(self) -> Feed:
-        self._process.start()
+        # Held back until the process runs, which then never hears it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(
@@ -118,7 +123,6 @@ class Feed:
 
 def _draw(sampler: Sampler, sizes: Sizes, seed: int, ready: Queue[Batch]) -> None:
     """Draw until this process, or the one that reads, is ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is training's to answer
     parent = os.getppid()
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ from models.plate_detector.boxes import read_folder
 from models.plate_detector.card import THRESHOLD, judged, sha256_of, write_card
 from models.plate_detector.drawing import Rendered
 from models.plate_detector.evaluation import at_false_rate
-from models.plate_detector.exporting import export, load_into, score_map
+from models.plate_detector.exporting import export, load_into, score_map, score_map_of
 from models.plate_detector.feeding import Feed, Sizes
 from models.plate_detector.finding import Finder, Labelled, read_labelled
 from models.plate_detector.quantising import quantise
@@ -51,8 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _arguments(arguments)
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
-    photographs, shares = _photographs(args.data, args.teacher)
+    try:
+        return _train(args)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+def _train(args: argparse.Namespace) -> int:
+    try:
+        photographs, shares = _photographs(args.data, args.teacher)
+    except (OSError, ValueError) as error:
+        print(f"--data: {error}", file=sys.stderr)
+        return 2
     if not photographs:
         print("--data: got no photograph, expected some with a boxes.csv.", file=sys.stderr)
         return 2
@@ -71,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=args.seed,
         device=_device(args.device),
     )
+    args.out.mkdir(parents=True, exist_ok=True)
     with Feed(sampler, sizes, args.seed) as feed:
         training = Training(plan, feed)
         if gentle:
@@ -83,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             training.run(60 * args.every_minutes, notes)
         except KeyboardInterrupt:
             training.save(args.out / "checkpoint.pt")
-            print(f"\nStopped. Go on with --resume {args.out / 'checkpoint.pt'}", file=sys.stderr)
-            return 130
+            print(f"Go on with --resume {args.out / 'checkpoint.pt'}", file=sys.stderr)
+            raise
     _finish(args, training, sampler, sets)
     return 0
 
@@ -168,13 +180,15 @@ def _append(path: Path, row: dict[str, str]) -> None:
 def _finish(args: argparse.Namespace, training: Training, sampler: Sampler, sets: Sequence[Labelled]) -> None:
     """Write the ONNX file, its 8-bit variant and the card; say how to run it."""
     target, small = args.out / "plate_detector.onnx", args.out / "plate_detector.int8.onnx"
-    export(training.average, target, *args.size)
+    slope, shift = score_map_of(args.resume) if args.resume and args.resume.suffix == ".onnx" else (1.0, 0.0)
     if sets:
+        export(training.average, target, *args.size)
         finder = Finder(target)
         # One threshold for all: the lowest at which every set has no more false plates than it allows.
         own = max(at_false_rate(s.truth, finder.find_all(s.images), s.false_rate).threshold for s in sets)
         slope, shift = score_map(own, THRESHOLD)
-        export(training.average, target, *args.size, slope=slope, shift=shift)
+    export(training.average, target, *args.size, slope=slope, shift=shift)
+    (args.out / "now.onnx").unlink(missing_ok=True)
     rng = np.random.default_rng(args.seed + 2)
     quantise(target, small, [sampler.whole_scene(rng, *args.size).image for _ in range(_CALIBRATING)])
     columns = [judged("this network", target, sets), judged("int8", small, sets)]
@@ -198,20 +212,27 @@ def _size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a file.")
+    return path
+
+
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", action="append", required=True, metavar="FOLDER[=SHARE]", help="with a boxes.csv")
     parser.add_argument("--out", type=Path, required=True, help="where everything is written")
-    parser.add_argument("--resume", type=Path, help="a checkpoint.pt to go on from, or an ONNX file to start from")
+    parser.add_argument("--resume", type=_file, help="a checkpoint.pt to go on from, or an ONNX file to start from")
     parser.add_argument("--budget-minutes", type=float, default=_MINUTES, help="in all, those of --resume included")
     parser.add_argument("--every-minutes", type=float, default=8, help="between two judgements and checkpoints")
     parser.add_argument(
         "--score", nargs=2, action="append", default=[], metavar=("FOLDER", "RATE"), help="judges and never trains"
     )
-    parser.add_argument("--teacher", type=Path, help="a detector's ONNX file: it tightens and completes the labels")
-    parser.add_argument("--reference", type=Path, help="another detector's ONNX file for the card's tables")
+    parser.add_argument("--teacher", type=_file, help="a detector's ONNX file: it tightens and completes the labels")
+    parser.add_argument("--reference", type=_file, help="another detector's ONNX file for the card's tables")
     parser.add_argument("--size", type=_size, default=(384, 640), help="of the deployed network: 384x640")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, help=f"the learning rate: {_RATE}, from an ONNX file {_TEACHING_RATE}")

@@ -241,7 +241,7 @@ class Sampler:
 
     def whole_scene(self, rng: np.random.Generator, height_px: int, width_px: int) -> Scene:
         """Return a whole photograph as the deployed network sees it, letterboxed, or a plate that fills the picture."""
-        if self._drawing is not None and rng.random() < 0.5:
+        if self._drawing is not None and rng.random() < 0.3:
             scene = self._filled(self._drawing, rng, height_px, width_px)
         else:
             photograph = self._any(rng)
@@ -297,8 +297,8 @@ class Sampler:
         height_px, width_px = scene.image.shape[:2]
         taken = np.concatenate([scene.plates, scene.unknown])
         added, doubtful = [], []
-        for _ in range(int(rng.poisson(1.5))):
-            distractor = rng.random() < 0.4
+        for _ in range(int(rng.poisson(1.8))):
+            distractor = rng.random() < 0.5
             high = widest_px if rng.random() < 0.8 else 60.0
             wide = float(np.exp(rng.uniform(np.log(narrowest_px), np.log(high))))
             x, y = float(rng.uniform(0, width_px)), float(rng.uniform(0, height_px))

@@ -17,7 +17,7 @@ suppression is inside.
 {weights:,} weights: 3 x 3 convolutions down to stride 32, a small pyramid, one head at stride 8. Scores are moved
 (`score.shift` in the file) so that the threshold at which the figures below hold is the product's default, 0.4."""
 
-_RENDERED = """- Plates, and what looks like them (lamps, grilles, stickers, signs, badges, clocks), drawn by
+_RENDERED = """- Plates, and what looks like them (lamps, grilles, stickers, signs, badges, lettering, clocks), drawn by
   `models/plate_rendering` into the photographs, fresh ones throughout. Apache-2.0, as the project.
 - Real plates are covered now and then, and rendered ones put in their place. Crops from 256 to 320 px in which plates
   are 12 to 290 px wide; whole pictures as deployed; pictures that are hardly more than a plate."""
@@ -26,7 +26,9 @@ _FAILURES = """- It was taught few photographs from North America; what it knows
 - Plates narrower than 20 px in the network's input are found now and then only, and no OCR reads them.
 - Tail lights, grilles, oval country stickers and lettering in a frame come back with scores around the threshold; the
   OCR and `edge_agent/plates/rejection.py` decide then.
-- A frame may take in the plate's recess or holder, up to a tenth of the plate's height."""
+- A frame may take in the plate's recess or holder, up to a tenth of the plate's height.
+- In a picture that is hardly more than a plate, the frame may leave out up to a sixth of the plate at either side, and
+  with it a character, if the reader does not look beyond the frame."""
 
 
 def facts(training: Training, args: argparse.Namespace) -> Facts:
@@ -46,11 +48,12 @@ def facts(training: Training, args: argparse.Namespace) -> Facts:
         data += f"- Another detector, `{args.teacher.name}`, tightened their boxes and completed them (`teacher.py`).\n"
     how = (
         f"`models/plate_detector/train`, seed {args.seed}: {progress.seen:,} pictures in {progress.steps:,} steps over "
-        f"{progress.spent_s / 60:.0f} minutes by the clock, {args.threads} thread(s) on {plan.device}; another process drew"
+        f"{progress.spent_s / 60:.0f} minutes by the clock, {args.threads} thread(s) on {plan.device}; "
+        "another process drew"
         + (f", going on from `{args.resume.name}`" if args.resume else "")
         + f". AdamW at {plan.rate:g}, falling to nothing over the last {plan.decay:.0%} of the budget; bf16 but for "
-        "the losses; what ships is the weights' moving average. Scores learn the root of their own frames' overlap, frames "
-        "complete IoU. Another machine gives other weights.\n\n"
+        "the losses; what ships is the weights' moving average. Scores learn the root of their own frames' overlap, "
+        "frames complete IoU. Another machine gives other weights.\n\n"
         "    models/plate_detector/train --data ro-mit=0.32 --data web-ccby=0.68 --teacher DETECTOR.onnx --out FOLDER"
         "\n\n"
         "goes through it again; `--resume plate_detector.onnx --data YOURS --budget-minutes 15` teaches it your own."

@@ -1,7 +1,7 @@
 """A technician's folder of labelled crops: truth.csv with the columns image, text and, if known, region.
 
 A row that cannot be used is listed with its line and what is wrong, and the others load: one bad label among hundreds
-is normal. A fifth of the plates is held out to judge by, chosen by what they read: no plate is on both sides, and the
+is normal. Some of the plates are held out to judge by, chosen by what they read: no plate is on both sides, and the
 same ones are held out next time.
 """
 
@@ -22,8 +22,6 @@ from models.plate_ocr.samples import MOST_CHARACTERS, NO_REGION, Samples, Source
 from models.plate_ocr.scoring import Labelled
 
 _SEPARATORS = str.maketrans("", "", " -.·")
-# One plate in so many judges.
-_HELD_OUT_OF = 5
 # Real pictures are few, so each time they are met they are varied more than rendered ones.
 _VARIATION = 1.7
 
@@ -57,9 +55,9 @@ class Crops:
     good: tuple[Crop, ...]
     bad: tuple[str, ...]
 
-    def parts(self) -> tuple[tuple[Crop, ...], tuple[Crop, ...]]:
-        """Return what trains, and the fifth that judges."""
-        judged = [zlib.crc32(crop.text.encode()) % _HELD_OUT_OF == 0 for crop in self.good]
+    def parts(self, held_out: float) -> tuple[tuple[Crop, ...], tuple[Crop, ...]]:
+        """Return what trains, and the share ``held_out`` that judges."""
+        judged = [zlib.crc32(crop.text.encode()) < held_out * 2**32 for crop in self.good]
         training = tuple(crop for crop, held in zip(self.good, judged, strict=True) if not held)
         return training, tuple(crop for crop, held in zip(self.good, judged, strict=True) if held)
 
@@ -137,7 +135,7 @@ def labelled_of(name: str, crops: Collection[Crop]) -> Labelled:
 
 
 class Mixed:
-    """Batches of half a folder's crops and half rendered plates, so that nothing learnt before is forgotten.
+    """Batches of half a folder's crops and half rendered plates, so that little learnt before is forgotten.
 
     Args:
         crops: what the folder has for training; at least one.

@@ -5,8 +5,8 @@
 
 The first trains from nothing, or goes on. The second starts from the network in the repository (or --resume) and learns
 YOURS/truth.csv: image,text and, if known, region (an ISO 3166 code such as US-TX); the pictures are crops of plates.
-Both write plate_ocr.onnx, plate_ocr.yaml and card.md into FOLDER beside checkpoint.pt and curve.csv. Ctrl-C keeps a
-checkpoint.
+Both write plate_ocr.onnx and plate_ocr.yaml into FOLDER/model, and into FOLDER card.md, checkpoint.pt, curve.csv and
+what the card compares with. Ctrl-C keeps a checkpoint.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
 from models.plate_ocr import telling
@@ -56,13 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rate = args.rate or (_TEACHING_RATE if args.data else PEAK_RATE)
     training = Training(REGIONS, seed=args.seed, device=_device(args.device), peak_rate=rate)
     before = _start(training, start, args.out) if start else None
-    sets = [_rendered(_HELD_OUT_WATCHED), *(read_labelled(folder) for folder in args.score)]
+    sets = [_rendered(_HELD_OUT_WATCHED)[0], *(read_labelled(folder) for folder in args.score)]
     own = None
     if args.data:
         crops = read_folder(args.data, REGIONS)
         for complaint in crops.bad:
             print(complaint, file=sys.stderr)
-        learnt, judged = crops.parts()
+        learnt, judged = crops.parts(args.hold_out)
         print(f"{args.data}: {len(learnt)} crops to learn, {len(judged)} held out, {len(crops.bad)} rows left out.")
         if not learnt or not judged:
             print(f"{args.data}: too few crops with different texts; expected a hundred or more.", file=sys.stderr)
@@ -100,9 +101,11 @@ def _start(training: Training, start: Path, out: Path) -> Path | None:
 
 def _finish(args: argparse.Namespace, training: Training, sets: Sequence[Labelled], before: Path | None) -> None:
     """Write the ONNX file, its YAML, an 8-bit variant to compare with, and the card; say how to run it."""
-    target = args.out / "plate_ocr.onnx"
+    # By themselves: the product refuses a folder that holds files which nobody vouched for.
+    target = args.out / "model" / "plate_ocr.onnx"
+    target.parent.mkdir(exist_ok=True)
     export(training.averaged, training.regions, target)
-    judged = [_rendered(_HELD_OUT_JUDGED), *(s for s in sets if s.name != "rendered")]
+    judged = [*_rendered(_HELD_OUT_JUDGED), *(s for s in sets if s.name != "rendered")]
     columns = [_judged("this network", target, judged)]
     small = args.out / "plate_ocr.int8.onnx"
     quantise(target, small, held_out(_CALIBRATING, _HELD_OUT_SEED + 1)[0].pictures)
@@ -112,11 +115,17 @@ def _finish(args: argparse.Namespace, training: Training, sets: Sequence[Labelle
     if args.reference:
         columns.append(_judged("reference", args.reference, judged))
     facts = telling.facts(training, args, {s.name for s in judged})
-    write_card(args.out / "card.md", facts, columns, "rendered")
+    groups: dict[str, list[str]] = {f"on {facts.sets['rendered']}": ["rendered"]}
+    if args.score:
+        photographed = [folder.name for folder in args.score]
+        groups[f"on {', '.join(photographed)} together"] = photographed
+    if args.data:
+        groups[f"on {facts.sets['held out']}"] = ["held out"]
+    write_card(args.out / "card.md", facts, columns, groups)
     telling.say(columns, judged)
     print(
         f"\n{target} is ready. Try it:\n"
-        f"    edge-agent read PICTURES --models-dir {args.out} --trust-digest {sha256_of(target)}"
+        f"    edge-agent read PICTURES --models-dir {target.parent} --trust-digest {sha256_of(target)}"
     )
 
 
@@ -125,11 +134,15 @@ def _judged(name: str, path: Path, sets: Sequence[Labelled]) -> Column:
     return Column(name, path, reader.milliseconds(), {s.name: score(reader, s) for s in sets})
 
 
-def _rendered(count: int) -> Labelled:
-    samples, _ = held_out(count, _HELD_OUT_SEED)
+def _rendered(count: int) -> tuple[Labelled, Labelled]:
+    """Render ``count`` plates that never train; return all of them, and those in infrared."""
+    samples, infrared = held_out(count, _HELD_OUT_SEED)
     texts = tuple(samples.text(at) for at in range(count))
     regions = tuple(REGIONS[at] if at >= 0 else "" for at in samples.regions)
-    return Labelled("rendered", tuple(map(str, range(count))), samples.pictures, texts, regions)
+    every = Labelled("rendered", tuple(map(str, range(count))), samples.pictures, texts, regions)
+    grey = np.flatnonzero(infrared)
+    chosen = [tuple(part[at] for at in grey) for part in (every.images, texts, regions)]
+    return every, Labelled("infrared", chosen[0], samples.pictures[grey], chosen[1], chosen[2])
 
 
 def _device(name: str) -> torch.device:
@@ -142,6 +155,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, help="where everything is written")
     parser.add_argument("--data", type=Path, help="a folder of labelled crops to learn")
+    parser.add_argument("--hold-out", type=float, default=0.2, help="the share of --data that judges; 0.2")
     parser.add_argument(
         "--resume", type=Path, help="go on from a checkpoint.pt, or start from an ONNX file of this recipe"
     )
@@ -151,6 +165,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--every-minutes", type=float, default=5, help="between two judgements and checkpoints")
     parser.add_argument("--score", type=Path, action="append", default=[], help="a folder that judges and never trains")
     parser.add_argument("--reference", type=Path, help="another OCR's ONNX file for the card's tables")
+    parser.add_argument("--note", default="", help="a sentence for the card on what no argument tells")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, help="the highest learning rate")
     parser.add_argument("--threads", type=int, default=1)

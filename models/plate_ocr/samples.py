@@ -2,9 +2,9 @@
 
 Rendering a plate costs about half of what learning from it does. So one process does nothing but render; it writes
 into a ring in shared memory, and training takes what it finds there at random. A picture is met three times on average
-before a fresh one takes its place (more often where the renderer cannot keep up; it waits where training cannot), each time
-moved, tilted and coloured a little differently. Plates drawn one after another lie beside each other in the ring, and
-far apart in training.
+before a fresh one takes its place (more often where the renderer cannot keep up; it waits where training cannot), each
+time moved, tilted and coloured a little differently. Plates drawn one after another lie beside each other in the ring,
+and far apart in training.
 
 The renderer writes, training reads, nothing locks: pictures near the place of writing are not read.
 """

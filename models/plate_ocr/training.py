@@ -29,7 +29,8 @@ PEAK_RATE = 2.5e-3
 _LEAST_SHARE = 0.01
 # The last share of the budget in which the rate sinks: most of what a training gains, it gains there.
 _COOLING = 0.4
-_WARM_UP_STEPS = 400
+# Batches until the rate is whole: fewer where weights that already read are taken over.
+_WARM_UP_STEPS, _WARM_UP_AGAIN_STEPS = 400, 100
 _DECAY = 0.02
 # The average looks back over about this many steps.
 _AVERAGED_STEPS = 500
@@ -90,6 +91,7 @@ class Training:
         groups = [{"params": decayed, "weight_decay": _DECAY}, {"params": others, "weight_decay": 0.0}]
         self._optimiser = torch.optim.AdamW(groups, peak_rate, betas=(0.9, 0.99), fused=True)
         self._since = 0
+        self._warm_up_steps = _WARM_UP_STEPS
 
     @property
     def device_name(self) -> str:
@@ -128,7 +130,7 @@ class Training:
     def _learn(self, samples: Samples, share: float) -> tuple[float, float]:
         self.network.train()
         cooled = max(_LEAST_SHARE, min(1.0, (1 - share) / _COOLING))
-        rate = self._peak * cooled * min(1.0, (self._since + 1) / _WARM_UP_STEPS)
+        rate = self._peak * cooled * min(1.0, (self._since + 1) / self._warm_up_steps)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         pictures = torch.from_numpy(samples.pictures).to(self._device)
@@ -220,6 +222,7 @@ class Training:
         Raises:
             SystemExit: a weight is missing or has another shape.
         """
+        self._warm_up_steps = _WARM_UP_AGAIN_STEPS
         rows = [(at, regions.index(code)) for at, code in enumerate(self.regions) if code in regions]
         for network, given in ((self.network, weights), (self.averaged, averaged or weights)):
             mine = network.state_dict()

@@ -23,14 +23,10 @@ from models.plate_rendering.alphabet import CHARACTERS, FORMS, form
 from models.plate_rendering.catalogue import FAMILIES, NAMED, Die
 from models.plate_rendering.strokes import stamp, tight
 
-__all__ = ["CHARACTERS", "die_names", "glyph", "lettering", "missing_fonts", "random_die", "spacing"]
-
-lettering = fonts.lettering
-
 # Height at which a die is drawn before it is brought to size: that of the lines of faces, so that these need no second.
 _DRAWN_PX = 64
 # How many variations of a family, and of one die, have names: few enough that all their characters stay cached
-# (some 18,000 masks of 4 kB), for drawing one takes as long as pasting a hundred.
+# (some 25,000 masks of 2 kB), for drawing one takes as long as pasting a hundred.
 _FAMILY_VARIATIONS = 80
 _DIE_VARIATIONS = 4
 
@@ -52,11 +48,6 @@ _FAMILY_FONTS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "any": fonts.DIE_FONTS,
     }
 )
-
-
-def missing_fonts() -> dict[str, str]:
-    """Fonts that are not installed here, each with the Debian package that brings it; dies of theirs are left out."""
-    return fonts.missing()
 
 
 def die_names() -> tuple[str, ...]:

@@ -39,8 +39,8 @@ def distractor(
         kind = KINDS[int(rng.integers(len(KINDS)))]
     elif kind not in KINDS:
         raise ValueError(f"kind: got {kind!r}, expected one of {', '.join(KINDS)}.")
-    if kind == "timestamp":
-        _timestamp(scene, rng, centre, size)
+    if kind in _WRITTEN:
+        _WRITTEN[kind](scene, rng, centre, size)
         return
     picture, mask = _DRAWINGS[kind](rng)
     height, width = mask.shape
@@ -208,18 +208,55 @@ def _timestamp(scene: Image, rng: np.random.Generator, centre: tuple[float, floa
     """A camera's overlay of date and time: not in the world, so neither lit nor turned nor blurred."""
     hour, minute, second = (int(number) for number in rng.integers(0, (24, 60, 60)))
     day = f"{rng.integers(2004, 2030)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
-    text = f"{day} {hour:02d}:{minute:02d}:{second:02d}"
-    if rng.random() < 0.3:
-        text = text[-8:] if rng.random() < 0.5 else f"CAM {minute:02d}"
-    font = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN)[int(rng.integers(3))]
-    (width, height), below = cv2.getTextSize(text, font, 1.0, 1)
-    scale = size / width
-    left, bottom = round(centre[0] - size / 2), round(centre[1] + scale * height / 2)
-    if rng.random() < 0.35:
-        far = left + round(size) + 3, bottom + round(scale * below) + 2
-        cv2.rectangle(scene, (left - 3, bottom - round(scale * height) - 3), far, (0, 0, 0), -1)
+    time = f"{hour:02d}:{minute:02d}:{second:02d}"
+    chance = rng.random()
+    lines = [day, time] if chance < 0.5 else [f"{day} {time}"] if chance < 0.8 else [time]
+    if chance > 0.95:
+        lines = [f"CAM {minute:02d}"]
     ink = ((255, 255, 255), (255, 255, 255), (0, 255, 255), (0, 220, 0))[int(rng.integers(4))]
-    cv2.putText(scene, text, (left, bottom), font, scale, ink, max(1, round(scale * 1.5)), cv2.LINE_AA)
+    _write(scene, rng, lines, centre, size, ink, boxed=rng.random() < 0.25, rimmed=rng.random() < 0.6)
+
+
+def _lettering(scene: Image, rng: np.random.Generator, centre: tuple[float, float], size: float) -> None:
+    """A model's or a maker's name on the paint: chrome or dark letters with a shaded rim, and nothing behind them."""
+    letters = rng.integers(0, 26, int(rng.integers(4, 10)))
+    shade = int(rng.integers(150, 256)) if rng.random() < 0.7 else int(rng.integers(0, 90))
+    text = "".join(chr(65 + int(letter)) for letter in letters)
+    _write(scene, rng, [text], centre, size, (shade, shade, shade), boxed=False, rimmed=rng.random() < 0.7)
+
+
+def _write(
+    scene: Image,
+    rng: np.random.Generator,
+    lines: list[str],
+    centre: tuple[float, float],
+    size: float,
+    ink: tuple[int, int, int],
+    *,
+    boxed: bool,
+    rimmed: bool,
+) -> None:
+    """Write ``lines`` one below the other, the widest ``size`` px wide; on black, or with a dark rim, if so told."""
+    font = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN)[int(rng.integers(3))]
+    sizes = [cv2.getTextSize(line, font, 1.0, 1)[0] for line in lines]
+    scale = size / max(width for width, _ in sizes)
+    high = scale * sizes[0][1]
+    step = high * float(rng.uniform(1.25, 1.7))
+    align = float(rng.choice((0.0, 0.5, 1.0)))
+    top = centre[1] - (step * (len(lines) - 1) + high) / 2
+    if boxed:
+        corner = round(centre[0] - size / 2) - 3, round(top) - 3
+        far = round(centre[0] + size / 2) + 3, round(top + step * (len(lines) - 1) + 1.2 * high) + 3
+        cv2.rectangle(scene, corner, far, (0, 0, 0), -1)
+    thick = max(1, round(scale * 1.5))
+    for at, (line, (width, _)) in enumerate(zip(lines, sizes, strict=True)):
+        left = round(centre[0] - size / 2 + align * (size - scale * width))
+        place = left, round(top + at * step + high)
+        if rimmed:
+            for dx, dy in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
+                beside = place[0] + dx, place[1] + dy
+                cv2.putText(scene, line, beside, font, scale, (15, 15, 15), thick, cv2.LINE_AA)
+        cv2.putText(scene, line, place, font, scale, ink, thick, cv2.LINE_AA)
 
 
 _DRAWINGS: dict[str, Callable[[np.random.Generator], tuple[Image, Image]]] = {
@@ -231,4 +268,8 @@ _DRAWINGS: dict[str, Callable[[np.random.Generator], tuple[Image, Image]]] = {
     "recess": _recess,
     "frame": _frame,
 }
-KINDS: tuple[str, ...] = (*_DRAWINGS, "timestamp")
+_WRITTEN: dict[str, Callable[[Image, np.random.Generator, tuple[float, float], float], None]] = {
+    "timestamp": _timestamp,
+    "lettering": _lettering,
+}
+KINDS: tuple[str, ...] = (*_DRAWINGS, *_WRITTEN)

@@ -108,7 +108,7 @@ def draw(rng: np.random.Generator, region: str | None = None, text: str | None =
 
     Args:
         rng: where every chance comes from.
-        region: one of ``REGIONS``, "" for a look that is nobody's; None draws one, about 70 % states of the USA.
+        region: one of ``REGIONS``, "" for a look that is nobody's; None draws one, about 60 % states of the USA.
         text: what it shall read, A-Z and 0-9; None draws a serial of the region or what an owner might choose.
 
     Raises:

@@ -1,6 +1,6 @@
 """Fonts: dies and lettering cut from font files where the machine has them (Debian's fonts-roadgeek, -opendin, …).
 
-Nothing depends on them: ``missing`` says which are not there and which package brings each, and everybody else asks
+Nothing depends on them: ``missing`` says which are not there and which package brings each, and the dies ask
 ``present``. OpenCV brings a sans and an italic of its own, which lettering falls back to.
 
 Invariants: a mask is exactly as tall as asked and tight in width. Faces are opened once; OpenCV's are not to be shared
@@ -33,7 +33,7 @@ _FILES: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
         "osp-din": ("truetype/opendin/OSP-DIN.ttf", "fonts-opendin"),
         "national-park": ("opentype/national-park/NationalPark-Regular.otf", "fonts-national-park"),
         "national-park-heavy": ("opentype/national-park/NationalPark-Heavy.otf", "fonts-national-park"),
-        "dejavu-condensed": ("truetype/dejavu/DejaVuSansCondensed-Bold.ttf", "fonts-dejavu-core"),
+        "dejavu-condensed": ("truetype/dejavu/DejaVuSansCondensed-Bold.ttf", "fonts-dejavu-extra"),
         "dejavu": ("truetype/dejavu/DejaVuSans-Bold.ttf", "fonts-dejavu-core"),
         "dejavu-serif": ("truetype/dejavu/DejaVuSerif-Bold.ttf", "fonts-dejavu-core"),
         "dejavu-serif-condensed": ("truetype/dejavu/DejaVuSerifCondensed-Bold.ttf", "fonts-dejavu-extra"),
@@ -59,7 +59,7 @@ _STYLES: MappingProxyType[str, tuple[tuple[str, ...], str]] = MappingProxyType(
 )
 STYLES = tuple(_STYLES)
 
-# Height at which fonts are drawn before they are brought to size; twice what a plate's character has.
+# Height at which a font's characters are drawn before they are brought to a die's.
 _DRAWN_PX = 160
 
 

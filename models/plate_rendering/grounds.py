@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.plate_rendering import dies
-from models.plate_rendering.graphics import paint
+from models.plate_rendering import fonts
+from models.plate_rendering.graphics import SCALE, paint
 from models.plate_rendering.looks import SHAPES, Look, Word, colour_of
-from models.plate_rendering.stamping import SCALE, stamp
+from models.plate_rendering.stamping import stamp
 
-_VARIANTS = 6  # of each look
+_VARIANTS = 4  # of each look
 _STICKERS = 96
 _OFTEN_STUCK = 0.75
 
@@ -92,7 +92,7 @@ def _print(canvas: NDArray[np.uint8], word: Word, rng: np.random.Generator) -> N
     height_px, width_px = canvas.shape[:2]
     choices = word.text.split("|")
     size_px = max(6, round(word.height * height_px * rng.uniform(0.92, 1.08)))
-    opacity = dies.lettering(choices[int(rng.integers(len(choices)))], word.style, size_px)
+    opacity = fonts.lettering(choices[int(rng.integers(len(choices)))], word.style, size_px)
     room_px = round(word.width * width_px)
     if opacity.shape[1] > room_px:
         opacity = np.asarray(cv2.resize(opacity, (room_px, size_px), interpolation=cv2.INTER_AREA), np.uint8)
@@ -151,7 +151,7 @@ def _sticker(number: int) -> NDArray[np.uint8]:
     width_px, height_px = int(rng.integers(26, 38)), int(rng.integers(16, 24))
     ground = _STICKER_COLOURS[int(rng.integers(len(_STICKER_COLOURS)))]
     dark = sum(colour_of(ground)) < 380
-    canvas = np.full((height_px * 2, width_px * 2, 3), colour_of(ground), np.uint8)
+    canvas = np.full((height_px * SCALE, width_px * SCALE, 3), colour_of(ground), np.uint8)
     month = rng.random() < 0.4
     text = _MONTHS[int(rng.integers(12))] if month else f"{int(rng.integers(0, 26)):02d}"
     _print(

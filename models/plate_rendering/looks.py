@@ -24,7 +24,9 @@ SHAPES: dict[str, tuple[int, int]] = {
     "wide": (320, 104),
 }
 _CORNERS = {"tl": (0.085, 0.115), "tr": (0.915, 0.115), "bl": (0.085, 0.885), "br": (0.915, 0.885)}
-_BLUE = "1038a0"
+_BLUE, _WHITE = "1038a0", "ffffff"
+# Two-line plates for one of one line.
+_SQUARE = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Word:
 
     Attributes:
         text: what it says; alternatives between "|".
-        style: one of the styles of ``dies.lettering``.
+        style: one of ``fonts.STYLES``.
         colour: its colour.
         x: its centre, a share of the plate's width.
         y: its centre, a share of the plate's height.
@@ -187,8 +189,6 @@ def _banded(look: Look, bare: float, letter: str, stars: bool = True, colour: st
         yield replace(look, line=(*look.line[:2], 0.92, 0.5), weight=look.weight * bare)
 
 
-_WHITE = "ffffff"
-_SQUARE = 0.12  # two-line plates for one of one line
 _SHORT_SERIALS = ("99A9999", "A99999", "999AA", "9999A", "AA9999", "AA999", "99999")
 _BROKEN_SERIALS = ("999|AAA", "AA|999", "99A|999", "AA9|99A")
 

@@ -2,7 +2,8 @@
 
 A *layout* is a string as a face is set: letters and digits, and between them marks: " " a gap, "-" a dash, "*" the
 picture in mid-plate, "[AB]" small letters stacked one above the other, "@" an emblem, "&" the wheelchair, "~" a heart,
-"|" the break between two lines. The marks are not in the text that a reader reports. Pure.
+"|" the break between two lines. The marks are not in the text that a reader reports. No state but the table of formats,
+read once.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from models.plate_rendering import dies
 from models.plate_rendering.graphics import INITIALS, SCHOOLS
 from models.plate_rendering.grounds import ground_of
 from models.plate_rendering.looks import SHAPES, Art, Look, colour_of
+from models.plate_rendering.pictures import place
 from models.plate_rendering.serials import parts_of
-from models.plate_rendering.stamping import place, stamp
+from models.plate_rendering.stamping import stamp
 
 # All characters are set at this height and the line is brought to size: dies keep their masks by height.
 _SET_PX = 64
@@ -105,9 +106,9 @@ def _strip(look: Look, line: str, die: str, rng: np.random.Generator) -> _Strip:
         elif part == ".":
             # Square on some plates, round on others.
             long, thick = round(size_px * rng.uniform(0.12, 0.22)), round(size_px * rng.uniform(0.11, 0.17))
-            dot = np.full((thick, long), 255, np.uint8)
+            dot: NDArray[np.uint8] = np.full((thick, long), 255, np.uint8)
             if rng.random() < 0.5:
-                dot = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (long, thick)) * np.uint8(255)
+                dot = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (long, thick)) * 255, np.uint8)
             stamps.append((dot, round(at), round(size_px * 0.5 - thick / 2)))
             at += long
         elif part[0] == "[":
@@ -139,7 +140,7 @@ def _stack(
     # Dies for these are squarer than those of the serial: some are two thirds as wide as a digit.
     wider = rng.uniform(1.0, 1.65)
     masks = [_smaller(dies.glyph(die, letter, size_px), small_px, wider) for letter in letters]
-    column = max(mask.shape[1] for mask in masks)
+    column = int(max(mask.shape[1] for mask in masks))
     slack_px = size_px - small_px
     lone_px = slack_px * (0.5 if rng.random() < 0.5 else rng.random())
     for row, mask in enumerate(masks):

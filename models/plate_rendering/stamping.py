@@ -1,22 +1,22 @@
-"""Stamping: one colour through a mask, or a small picture with its opacity, into an image."""
+"""Stamping: one colour through a mask into an image."""
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.plate_rendering.graphics import paint
-from models.plate_rendering.looks import Art
-
-# How much larger pictures and grounds are drawn than they are used.
-SCALE = 2
-
 
 def stamp(image: NDArray[np.uint8], opacity: NDArray[np.uint8], left: int, top: int, ink: NDArray[np.float64]) -> None:
-    """Press ``opacity`` into ``image`` in ``ink``; what lies beyond the plate is cut off."""
+    """Press ``opacity`` into ``image`` in ``ink``; what lies beyond the image is cut off.
+
+    Args:
+        image: (H, W, 3) uint8 BGR; changed in place.
+        opacity: (h, w) uint8.
+        left: where its upper left corner comes to lie, px; may be outside.
+        top: see ``left``.
+        ink: (3,) BGR, 0 to 255.
+    """
     height_px, width_px = image.shape[:2]
     x, y = max(left, 0), max(top, 0)
     seen = opacity[y - top : height_px - top, x - left : width_px - left]
@@ -26,33 +26,3 @@ def stamp(image: NDArray[np.uint8], opacity: NDArray[np.uint8], left: int, top: 
     printed = cv2.merge([cv2.convertScaleAbs(seen, alpha=shade / 255) for shade in ink.tolist()])
     rest = 255 - cv2.merge([seen, seen, seen])
     under[:] = cv2.add(cv2.multiply(under, rest, scale=1 / 255), printed)
-
-
-def place(image: NDArray[np.uint8], art: Art, x: float, y: float, size_px: int) -> None:
-    """Put a picture with its centre at (x, y) px; its width and height are shares of ``size_px``."""
-    picture, opacity = _cut(art, size_px)
-    left, top = (
-        round(x - picture.shape[1] / 2 + (art.x - 0.5) * size_px),
-        round(y - picture.shape[0] / 2 + (art.y - 0.5) * size_px),
-    )
-    height_px, width_px = image.shape[:2]
-    x0, y0 = max(left, 0), max(top, 0)
-    window = np.s_[y0 - top : max(height_px - top, 0), x0 - left : max(width_px - left, 0)]
-    seen = opacity[window]
-    if not seen.size:
-        return
-    under = image[y0 : y0 + seen.shape[0], x0 : x0 + seen.shape[1]]
-    under[:] = np.minimum(picture[window] + (under * (255 - seen).astype(np.uint16) + 127) // 255, 255)
-
-
-@lru_cache(maxsize=4000)
-def _cut(art: Art, size_px: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Return ``art`` times its opacity, and its opacity: (h, w, 3). Drawn on black and on white, which tells both."""
-    width_px, height_px = max(2, round(art.width * size_px)), max(2, round(art.height * size_px))
-    canvases = []
-    for shade in (0, 255):
-        canvas = np.full((height_px * SCALE, width_px * SCALE, 3), shade, np.uint8)
-        paint(canvas, art, (0, 0, width_px * SCALE, height_px * SCALE))
-        canvases.append(cv2.resize(canvas, (width_px, height_px), interpolation=cv2.INTER_AREA))
-    opacity = 255 - (canvases[1].astype(np.int16) - canvases[0])
-    return np.asarray(canvases[0], np.uint8), np.clip(opacity, 0, 255).astype(np.uint16)

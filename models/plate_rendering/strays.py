@@ -10,7 +10,7 @@ import numpy as np
 from models.plate_rendering.graphics import ART
 from models.plate_rendering.looks import Art, Look, Word
 
-STRAY_LOOKS = 240
+STRAY_LOOKS = 200
 
 
 @lru_cache(maxsize=STRAY_LOOKS)

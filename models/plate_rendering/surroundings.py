@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.plate_rendering.stamping import stamp
+
 Image = NDArray[np.uint8]
 
-# Plates of this shape or squarer are American ones (2:1) or have two rows; longer ones sit in plastic holders.
+# Width by height from which a plate is a long one, as in Europe; squarer ones are American (2:1) or have two rows.
 _LONG = 2.9
 
 # Cars' paints, the frequent ones several times.
@@ -76,7 +78,7 @@ def mount(
     height_px = max(8, round(width_px * face.shape[0] / face.shape[1]))
     left, top = max(2, round(margins[0] * width_px)), max(2, round(margins[1] * height_px))
     canvas = _vehicle(rng, width_px + 2 * left, height_px + 2 * top, patches, paint(rng) if colour is None else colour)
-    long = face.shape[1] / face.shape[0] >= _LONG
+    long = is_long(face)
     if rng.random() < 0.6:
         _recess(canvas, rng, left, top, width_px, height_px)
     fittings = (0, 0, 0)
@@ -97,6 +99,11 @@ def mount(
     if rng.random() < 0.06:
         _lamps(canvas, rng, left, top, width_px, height_px)
     return Mounted(canvas, left, top, width_px, height_px, fittings)
+
+
+def is_long(face: Image) -> bool:
+    """Whether the plate ``face``, (H, W, 3), is of the long shape that sits in plastic holders."""
+    return bool(face.shape[1] / face.shape[0] >= _LONG)
 
 
 def paint(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -121,13 +128,9 @@ def legend(rng: np.random.Generator, *, numbers: bool = True) -> Image:
 
 def write(canvas: Image, letters: Image, left: int, top: int, width: int, height: int, colour: Sequence[float]) -> None:
     """Lay ``letters`` into a box of ``canvas``; what reaches outside the canvas is left out."""
-    x1, y1 = min(canvas.shape[1], left + width), min(canvas.shape[0], top + height)
-    if left < 0 or top < 0 or x1 - left < 2 or y1 - top < 2:
-        return
-    opacity = cv2.resize(letters, (width, height), interpolation=cv2.INTER_AREA)[: y1 - top, : x1 - left]
-    share = opacity[:, :, None].astype(np.float32) / 255.0
-    under = canvas[top:y1, left:x1]
-    under[:] = (under + share * (np.asarray(colour, np.float32) - under)).astype(np.uint8)
+    if width > 1 and height > 1:
+        opacity = np.asarray(cv2.resize(letters, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        stamp(canvas, opacity, left, top, np.asarray(colour, np.float64))
 
 
 def fitted(canvas: Image, plate: Image, left: int, top: int, radius_px: int) -> None:

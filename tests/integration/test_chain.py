@@ -156,7 +156,7 @@ def watching(folder: Path) -> Iterator[tuple[Chain, Path]]:
     with Chain(folder, [DEVICE]) as chain:
         write_hotlist(folder / "hotlist.csv", footage.listed)
         chain.import_hotlist(folder / "hotlist.csv", "demo")
-        camera = {"id": "lane-1", "url": footage.video, "lane": 1, "direction": "N", "face": "rear"}
+        camera = {"id": "lane-1", "url": footage.video, "lane": 1, "direction": "N", "face": footage.face}
         yield chain, chain.agent_config(DEVICE, cameras=[camera])
 
 

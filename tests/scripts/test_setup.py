@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from models.plate_rendering import fonts
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -145,6 +147,49 @@ def test_two_wheels_at_once_are_mended(checkout: Path) -> None:
     (checkout / ".venv/lib/python3/site-packages/onnxruntime-1.31.1.dist-info").mkdir()
     assert "removing onnxruntime" in set_up(checkout)
     assert runtimes(checkout) == ["onnxruntime-openvino"]
+
+
+PYTHON = r"""
+case "$1 $2" in
+  "-m venv") mkdir -p "${@: -1}/bin" && cp "$0" "${@: -1}/bin/python" ;;
+  "-m pip") echo "$*" >>"$(dirname "$0")/told" ;;
+  *) exec {real} "$@" ;;
+esac
+"""
+
+
+def test_training_gets_an_environment_of_its_own_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = ("models/plate_ocr/requirements.txt", "models/plate_detector/requirements.txt")
+    for recipe in recipes:
+        (checkout / recipe).parent.mkdir(parents=True)
+        shutil.copy(ROOT / recipe, checkout / recipe)
+    script(checkout / "python", PYTHON.replace("{real}", shlex.quote(sys.executable)))
+    script(checkout / "broker/dpkg-query", "")
+    monkeypatch.setenv("PYTHON", str(checkout / "python"))
+
+    assert "installing PyTorch" in set_up(checkout, "--for-training")
+    assert "installing" not in set_up(checkout, "--for-training"), "nothing to do the second time"
+    (checkout / recipes[0]).write_text("torch==0\n")
+    assert "installing PyTorch" in set_up(checkout, "--for-training"), "another recipe"
+
+    told = (checkout / ".training/bin/told").read_text()
+    assert all(f"--requirement={recipe}" in told for recipe in recipes)
+    assert not (checkout / ".venv/bin/told").exists(), "the product's environment is left alone"
+
+
+@pytest.mark.parametrize("other", [["--for-tests"], ["--accelerator", "cuda"]])
+def test_training_goes_with_nothing_else(other: list[str]) -> None:
+    refused = subprocess.run(
+        [ROOT / "scripts/setup", "--for-training", *other], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "expected it alone" in refused.stderr
+
+
+def test_every_font_that_plates_are_drawn_with_is_installed_for_training() -> None:
+    setup = (ROOT / "scripts/setup").read_text()
+    listed = re.findall(r"^  fonts=\((.*)\)$", setup, re.MULTILINE)
+    assert [set(names.split()) for names in listed] == [set(fonts.missing(Path("nowhere")).values())]
 
 
 @pytest.mark.parametrize("arguments", [["--accelerator", "abacus"], ["--accelerator"], ["--accelerator="]])

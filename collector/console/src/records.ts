@@ -34,6 +34,8 @@ export interface PlateRead {
   readonly text: string;
   readonly slots: readonly Slot[];
   readonly confidence: number;
+  /** The region that is sure enough to be named. */
+  readonly region: string | null;
   readonly regions: readonly (readonly [region: string, probability: number])[];
   readonly captured_at: string;
   readonly clock_error_ms: number | null;

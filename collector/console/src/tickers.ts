@@ -77,7 +77,7 @@ export const readParts = (read: PlateRead, passage: Passage | undefined): Cells 
   ["ticker-text", read.text],
   ["ticker-figure", percent(read.confidence)],
   ["ticker-time", localTime(Date.parse(read.captured_at))],
-  ["ticker-place", `${read.regions[0]?.[0] ?? noRegionText(read)} · ${read.device} · ${read.camera}`],
+  ["ticker-place", `${read.region ?? noRegionText(read)} · ${read.device} · ${read.camera}`],
   ["ticker-latency", latency(read.latency_ms)],
   ["ticker-more", [passage === undefined ? "" : camerasText(passage), marksText(read), read.travel].filter(Boolean).join(" · ")],
 ];

@@ -79,9 +79,13 @@ export function compareRegions(alert: Alert): RegionComparison {
   const listed = alert.entry.region;
   if (listed === null) return { text: `${read}; the list names none`, also, agreement: "unknown" };
   if (best === undefined) return { text: `${read}; listed ${listed}`, also, agreement: "unknown" };
-  const same = best[0] === listed;
-  const text = `${read}; ${same ? "as listed" : `DIFFERS from listed ${listed}`}`;
-  return { text, also, agreement: same ? "same" : "different" };
+  const named = alert.read.region;
+  if (named === listed || named?.startsWith(`${listed}-`)) return { text: `${read}; as listed`, also, agreement: "same" };
+  // A doubtful state is no news to anybody; a country alone speaks only against other countries.
+  if (named === null || listed.startsWith(`${named}-`)) {
+    return { text: `${read}, not sure; listed ${listed}`, also, agreement: "unknown" };
+  }
+  return { text: `${read}; DIFFERS from listed ${listed}`, also, agreement: "different" };
 }
 
 /** When the alert was raised, whether later frames of the same pass bear it out, and who else saw the vehicle. */

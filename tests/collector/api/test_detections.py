@@ -44,6 +44,7 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
         "text": "7ABC123",
         "slots": [[["7", 0.9], ["1", 0.05]], [["A", 0.5]]],
         "confidence": 0.45,
+        "region": "US-TX",
         "regions": [["US-TX", 0.9]],
         "captured_at": rfc3339(now_ns - 400 * MS_NS),
         "clock_error_ms": 1.5,

@@ -96,7 +96,7 @@ class FakeCollector:
             "pair": None, "lane": 1, "direction": "approaching", "face": "rear", "deployment": "5th-and-main",
             "track": number, "revision": 1, "final": True, "text": text, "slots": slots,
             "confidence": min((slot[0][1] for slot in slots), default=0.0),
-            "regions": [["US-TX", 0.91], ["US-LA", 0.05]],
+            "region": "US-TX", "regions": [["US-TX", 0.91], ["US-LA", 0.05]],
             "captured_at": timestamp(now - timedelta(milliseconds=400)), "clock_error_ms": 3.0,
             "received_at": timestamp(now), "latency_ms": 380, "frames": 6,
             "crop": hashlib.sha256(plate_picture(text)).hexdigest(), "crop_here": False, "frame": None,

@@ -47,13 +47,47 @@ def test_a_hit_says_which_characters_decided() -> None:
     assert hit.why[2] == "The list does not say which state."
 
 
+def test_a_doubt_whether_there_is_a_further_character_is_told() -> None:
+    """An OCR read by CTC has slots between the characters: the text may lack one."""
+    a, b, behind = (("A", 0.999),), (("B", 0.998),), (("_", 0.6), ("7", 0.4))
+    for slots, place in (((behind, a, b), "before character 1"), ((a, behind, b), "behind character 1")):
+        (hit,) = matcher("AB").match(Seen("AB", slots, ()))
+        assert hit.why[1] == f"Least sure is whether there is one more {place}: none at 60%, else 7 at 40%."
+    (hit,) = matcher("AB").match(Seen("AB", (a, (("_", 0.9),), (("B", 0.7),)), ()))
+    assert hit.why[1] == "Least sure is character 2: B at 70%."
+    (hit,) = matcher("AB").match(Seen("AB", (a, b, (("_", 0.999),)), ()))
+    assert hit.why[1] == "The camera is sure of every character."
+
+
 def test_another_state_is_told_and_does_not_exclude() -> None:
     (hit,) = matcher("AB", region="US-TX").match(seen("AB", ("US-CA", 0.8), ("US-TX", 0.1)))
     assert hit.why[-1] == "Caution: listed for US-TX (10%), but the plate looks like US-CA at 80%."
     (hit,) = matcher("AB", region="US-TX").match(seen("AB", ("US-TX", 0.8)))
     assert hit.why[-1] == "Listed for US-TX, and the plate looks like US-TX at 80%."
+    (hit,) = matcher("AB", region="US-TX").match(seen("AB", ("DE", 0.7), ("US-TX", 0.1)))
+    assert hit.why[-1] == "Caution: listed for US-TX (10%), but the plate looks like DE at 70%."
     (hit,) = matcher("AB", region="US-TX").match(seen("AB"))
     assert hit.why[-1] == "Listed for US-TX; the picture does not say which state."
+
+
+def test_a_list_that_names_a_country_means_all_of_its_states() -> None:
+    (hit,) = matcher("AB", region="US").match(seen("AB", ("US-TX", 0.9), ("US", 0.05)))
+    assert hit.why[-1] == "Listed for US, and the plate looks like US-TX at 90%."
+    (hit,) = matcher("AB", region="US").match(seen("AB", ("DE", 0.6), ("US-TX", 0.2), ("US", 0.1)))
+    assert hit.why[-1] == "Caution: listed for US (30%), but the plate looks like DE at 60%."
+
+
+def test_a_state_that_is_not_told_by_itself_is_in_the_rest_of_its_country() -> None:
+    (hit,) = matcher("AB", region="US-VT").match(seen("AB", ("US-OK", 0.5), ("US", 0.4)))
+    assert hit.why[-1] == "Listed for US-VT (at most 40%); the plate looks like US, but not surely like one state."
+
+
+def test_a_doubtful_state_is_no_caution() -> None:
+    """pains-06: VT or OK, who knows: nobody is told that the car is from the wrong state."""
+    (hit,) = matcher("AB", region="US-VT").match(seen("AB", ("US-OK", 0.5), ("US-VT", 0.4)))
+    assert hit.why[-1] == "Listed for US-VT (40%); the plate looks like US, but not surely like one state."
+    (hit,) = matcher("AB", region="US-VT").match(seen("AB", ("US-OK", 0.4), ("DE", 0.2)))
+    assert hit.why[-1] == ("Listed for US-VT (0%); the picture does not say which state, at most US-OK at 40%.")
 
 
 @given(st.lists(PLATES, max_size=12), PLATES, st.randoms(use_true_random=False))

@@ -174,7 +174,7 @@ def test_without_models_the_message_says_how_to_get_them(shelf: Shelf) -> None:
         assert shelf.name("new", part) in text
         assert hashlib.sha256(shelf.content("new", part)).hexdigest() in text
     assert "--models-dir" in text
-    assert "NIGHTJAR_ASSETS" in text
+    assert "NIGHTJAR_MODELS_DIR" in text
 
 
 def test_a_folder_that_is_none_is_named(shelf: Shelf, tmp_path: Path) -> None:

@@ -97,6 +97,11 @@ def test_the_packaged_table_covers_north_america_and_europe() -> None:
         ("AB123CD", "FR"),
         ("AB12CDE", "GB"),
         ("1234BCD", "ES"),
+        ("SE1234BC", "ES"),
+        ("05KE1234", "IE"),
+        ("CA1234AB", "BG"),
+        ("1234AB7", "BY"),
+        ("BCD123EC", "ZA"),
         ("ABCD123", "CA-ON"),
     ],
 )

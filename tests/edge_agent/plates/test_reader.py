@@ -10,7 +10,7 @@ from edge_agent.inference.models import PlateModels
 from edge_agent.plates.calibration import Calibration
 from edge_agent.plates.detector import PlateDetector
 from edge_agent.plates.ocr import Answer, PlateOcr
-from edge_agent.plates.reader import NetworkPlateReader, cut, padded
+from edge_agent.plates.reader import NetworkPlateReader, crop_around, cut, padded
 from edge_agent.records import Box, PlateMark, Reading
 
 GREY = np.full((128, 128, 3), 90, np.uint8)
@@ -165,6 +165,17 @@ def test_padding_stays_within_the_picture() -> None:
     assert padded(Box(10, 10, 60, 30), 0.1, 200, 100) == Box(5, 8, 65, 32)
     assert padded(Box(2, 1, 60, 99), 0.5, 62, 100) == Box(0, 0, 62, 100)
     assert cut(GREY, Box(3, 4, 10, 6)).shape == (2, 7, 3)
+
+
+def test_a_plate_at_the_edge_of_the_picture_gets_its_margin() -> None:
+    picture = np.zeros((40, 100, 3), np.uint8)
+    picture[:, -1] = 200
+    crop = crop_around(picture, Box(0, 0, 100, 40), 0.1)
+    assert crop.shape == (48, 120, 3)
+    assert (crop[4:44, 10:110] == picture).all()
+    assert (crop[:, 110:] == 200).all()
+    inside = Box(20, 10, 60, 30)
+    assert (crop_around(picture, inside, 0.1) == cut(picture, padded(inside, 0.1, 100, 40))).all()
 
 
 class Squashed(Calibration):
