@@ -3,14 +3,21 @@ import { test } from "node:test";
 import type { Alert, Device, Passage, PlateRead, Source } from "../../../collector/console/src/records.ts";
 import { camerasText, compareRegions, deviceTrouble, offsetText, skippedTexts, vehicleText } from "../../../collector/console/src/wording.ts";
 
-const read = (changes: Partial<PlateRead>): PlateRead => ({ regions: [], marks: [], vehicle: null, ...changes }) as unknown as PlateRead;
+const read = (changes: Partial<PlateRead>): PlateRead => ({ region: null, regions: [], marks: [], vehicle: null, ...changes }) as unknown as PlateRead;
 const regionOf = (changes: Partial<PlateRead>): string =>
   compareRegions({ read: read(changes), entry: { region: "US-TX" } } as unknown as Alert).text;
 
 test("in infrared no region is no oversight", () => {
   assert.equal(regionOf({ marks: ["infrared"] }), "not read in infrared; listed US-TX");
   assert.equal(regionOf({}), "not read; listed US-TX");
-  assert.equal(regionOf({ marks: ["infrared"], regions: [["US-TX", 0.9]] }), "read US-TX 90 %; as listed");
+  assert.equal(regionOf({ marks: ["infrared"], region: "US-TX", regions: [["US-TX", 0.9]] }), "read US-TX 90 %; as listed");
+});
+
+test("pains-06: only a state that is sure enough differs from the listed one", () => {
+  const regions: PlateRead["regions"] = [["US-OK", 0.5], ["US-TX", 0.4]];
+  assert.equal(regionOf({ region: "US", regions }), "read US-OK 50 %, not sure; listed US-TX");
+  assert.equal(regionOf({ region: null, regions }), "read US-OK 50 %, not sure; listed US-TX");
+  assert.equal(regionOf({ region: "US-OK", regions: [["US-OK", 0.9]] }), "read US-OK 90 %; DIFFERS from listed US-TX");
 });
 
 test("an overview says how far it is from the read", () => {
