@@ -131,7 +131,7 @@ def test_a_login_link_works_once_and_leaves_no_code_in_the_address(page: Page, a
 
 def test_an_alert_arrives_by_itself_and_says_all_that_is_known(desk: Page, fake: Any) -> None:
     expect(desk.locator("#detail")).to_contain_text("No alerts")
-    read = fake.read("KGV55O1", {5: [("O", 0.58), ("0", 0.41)]}, regions=[["US-VA", 0.97]])
+    read = fake.read("KGV55O1", {5: [("O", 0.58), ("0", 0.41)]}, region="US-VA", regions=[["US-VA", 0.97]])
     alert = fake.publish("alert", fake.alert(read, "KGV5501", {"notes": "Case 26-0044"}))
     arrived = row(desk, alert)
     expect(arrived.locator(".plate-read")).to_have_text("KGV55O1")
@@ -410,6 +410,7 @@ def test_an_alert_shows_the_overview_with_its_time_and_what_made_the_plate_hard_
     overview = {"camera": "north-colour", "sha256": sha256, "offset_ms": -40.0, "here": False}
     read = fake.read(
         "TAF389",
+        region=None,
         regions=[],
         marks=["infrared", "two-line"],
         travel="receding",
