@@ -1,16 +1,15 @@
-"""Training goes on from what it left: a checkpoint, or the ONNX file. Needs PyTorch, which no device has."""
+"""Training goes on from what it left: a checkpoint, or the ONNX file. Run by tests/models/test_recipes_train.py."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="no PyTorch: pip install -r models/plate_ocr/requirements.txt")
-
-from models.plate_ocr.exporting import export, weights_in  # noqa: E402  # after the skip
-from models.plate_ocr.samples import Samples, held_out  # noqa: E402
-from models.plate_ocr.scoring import Reader  # noqa: E402
-from models.plate_ocr.training import BATCH, Training  # noqa: E402
+from models.plate_ocr.exporting import export, weights_in
+from models.plate_ocr.samples import Samples, held_out
+from models.plate_ocr.scoring import Reader
+from models.plate_ocr.training import BATCH, Training
 
 REGIONS = ("US-TX", "US-CA", "DE")
 
