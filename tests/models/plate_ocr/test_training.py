@@ -57,7 +57,6 @@ def test_a_checkpoint_goes_on_where_it_stopped(trained: Training, tmp_path: Path
 # PyTorch's exporter uses what PyTorch deprecates.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 def test_the_onnx_file_says_what_the_average_says_and_goes_on(trained: Training, tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript", reason="no onnxscript: pip install -r models/plate_ocr/requirements.txt")
     export(trained.averaged, REGIONS, tmp_path / "plate_ocr.onnx")
     pictures = held_out(3, 6)[0].pictures
 
