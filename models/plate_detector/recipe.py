@@ -13,7 +13,6 @@ one process learns, another draws. Ctrl-C keeps a checkpoint.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 
+from models.curve import append_row
 from models.plate_detector import telling
 from models.plate_detector.boxes import read_folder
 from models.plate_detector.card import THRESHOLD, judged, sha256_of, write_card
@@ -154,27 +154,13 @@ class Notes:
                 best = at_false_rate(labelled.truth, finder.find_all(labelled.images), labelled.false_rate)
                 row[f"{labelled.name} found"] = f"{100 * best.recall:.1f}"
                 row[f"{labelled.name} threshold"] = f"{best.threshold:.2f}"
-        _append(self.out / "curve.csv", row)
+        append_row(self.out / "curve.csv", row)
         before_s, before = self.last
         self.last = (progress.spent_s, progress.seen)
         rate = (progress.seen - before) / max(progress.spent_s - before_s, 1.0)
         left = max(training.plan.budget_s - progress.spent_s, 0.0) / 60
         told = ", ".join(f"{name} {value}" for name, value in row.items())
         print(f"{time.strftime('%H:%M')} {told}; {rate:.0f} a second, {left:.0f} min left", flush=True)
-
-
-def _append(path: Path, row: dict[str, str]) -> None:
-    """Add ``row`` to the curve; one with other columns is put aside as curve.old.csv."""
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as opened:
-            if next(csv.reader(opened), []) != list(row):
-                path.replace(path.with_name("curve.old.csv"))
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def _finish(args: argparse.Namespace, training: Training, sampler: Sampler, sets: Sequence[Labelled]) -> None:

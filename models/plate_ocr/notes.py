@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.curve import append_row
 from models.plate_ocr.pictures import spelled
 from models.plate_ocr.samples import RenderedStream
 from models.plate_ocr.scoring import Labelled, shares
@@ -51,7 +51,7 @@ class Notes:
             if known:
                 right = sum(training.regions[regions[at].argmax()] == labelled.regions[at] for at in known)
                 row[f"{labelled.name} region"] = f"{100 * right / len(known):.1f}"
-        self._append(row)
+        append_row(self._out / "curve.csv", row)
         since, samples = self._last or (progress.seconds, progress.samples)
         self._last = (progress.seconds, progress.samples)
         rate = (progress.samples - samples) / max(progress.seconds - since, 1)
@@ -59,17 +59,3 @@ class Notes:
         made = f", {self.stream.written} rendered" if self.stream else ""
         left = max(0.0, self._budget - progress.seconds / 60)
         print(f"{time.strftime('%H:%M')} {told}; {rate:.0f} a second{made}, {left:.0f} min left", flush=True)
-
-    def _append(self, row: dict[str, str]) -> None:
-        """Add ``row`` to the curve; one with other columns is put aside as curve.old.csv."""
-        path = self._out / "curve.csv"
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as handle:
-                if next(csv.reader(handle), []) != list(row):
-                    path.replace(path.with_name("curve.old.csv"))
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
