@@ -109,6 +109,25 @@ class Position(NamedTuple):
     error_cm: Uint
 
 
+class Offset(NamedTuple):
+    """How far from a ``Position`` something stands, in millimetres of the azimuthal equidistant plane around it."""
+
+    east_mm: int
+    north_mm: int
+    up_mm: int
+
+
+class Alternative(NamedTuple):
+    """Another onset that may be of the same shot: ``offset_ns`` after its arrival, ``level_cdb`` louder than it.
+
+    ``wave`` is shock-wave, muzzle-blast, echo or unknown.
+    """
+
+    offset_ns: int
+    wave: Name
+    level_cdb: int
+
+
 class PixelBox(NamedTuple):
     """Left, top, right, bottom in pixels of the frame; right and bottom exclusive."""
 
@@ -212,8 +231,21 @@ class ShotArrival:
         rms_cdbfs: root mean square over 50 ms from the onset, likewise.
         clipped: whether samples stood at full scale.
         rate_hz: the microphone's sample rate.
-        clip_sha256: of the file that holds the seconds around it, if one is kept.
-        position: only while the device moves.
+        clip_sha256: no longer filled: a ``ShotClip`` follows once the seconds after the shot have passed.
+        position: where the microphone stands, or the origin that ``offset`` counts from; with it the error of both.
+        offset: from there to the microphone.
+        clock_source: what disciplines the clock, such as ``kernel`` or ``unsynchronised``.
+        fit_error_ns: one-sigma error of the fit of the sample clock against UTC; not in the header's clock error.
+        latency_ns: from the membrane to the sample; taken off the header's time already.
+        snr_cdb: the first 50 ms over the noise before them, hundredths of a decibel.
+        wave: which wave the onset is of: muzzle-blast, shock-wave or unknown.
+        alternatives: other onsets that may be of the same shot, in order of time; the first arrival is the header's.
+        burst: the microphone's number of the burst, within the epoch.
+        round: which round of that burst it is, from 1.
+        rounds: how many were heard when this was sent.
+        fire: single, burst or automatic, as far as was heard when this was sent.
+        marks: what was wrong with the sound: clipped, wind, agc.
+        channel: which input of the microphone it was picked on.
     """
 
     microphone: Name = field(metadata=wire(7))
@@ -233,6 +265,40 @@ class ShotArrival:
     rate_hz: Sequence = field(metadata=wire(15))
     clip_sha256: Sha256 | None = field(default=None, metadata=wire(16))
     position: Position | None = field(default=None, metadata=wire(17))
+    offset: Offset | None = field(default=None, metadata=wire(18))
+    clock_source: Name | None = field(default=None, metadata=wire(19))
+    fit_error_ns: Uint = field(default=0, metadata=wire(20))
+    latency_ns: int = field(default=0, metadata=wire(21))
+    snr_cdb: int | None = field(default=None, metadata=wire(22))
+    wave: Name = field(default="unknown", metadata=wire(23))
+    alternatives: tuple[Alternative, ...] = field(default=(), metadata=wire(24))
+    burst: Uint | None = field(default=None, metadata=wire(25))
+    round: Sequence | None = field(default=None, metadata=wire(26))
+    rounds: Sequence | None = field(default=None, metadata=wire(27))
+    fire: Name | None = field(default=None, metadata=wire(28))
+    marks: tuple[Name, ...] = field(default=(), metadata=wire(29))
+    channel: Uint | None = field(default=None, metadata=wire(30))
+
+
+@dataclass(frozen=True, slots=True)
+class ShotClip:
+    """The seconds around one or several shots, kept on the device. The header's time is that of its first sample.
+
+    Apart from the arrivals, because they are sent a second after the shot, before the clip has ended.
+
+    Attributes:
+        microphone: the microphone's id on the device.
+        arrivals: the sequences, in the same epoch, of the shot arrivals that it holds.
+        clip_sha256: of the clip as people listen to it (Ogg Opus, at most 20 KB as a rule).
+        recording_sha256: of the same seconds as they were heard (FLAC).
+        duration_ms: how long it is.
+    """
+
+    microphone: Name = field(metadata=wire(7))
+    arrivals: Ranges = field(metadata=wire(8, pack_ranges, unpack_ranges))
+    clip_sha256: Sha256 = field(metadata=wire(9))
+    recording_sha256: Sha256 = field(metadata=wire(10))
+    duration_ms: Uint = field(metadata=wire(11))
 
 
 class Part(IntEnum):
@@ -242,6 +308,7 @@ class Part(IntEnum):
     FRAME = 2
     CLIP = 3
     OVERVIEW = 4
+    RECORDING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +392,8 @@ class SourceState(NamedTuple):
 class Health:
     """How the device is; latest wins, not sequenced.
 
-    ``skipped`` counts, by camera, the frames that were passed over since the start for want of computing time.
+    ``position`` and ``offset`` say where it stands, as for a ``ShotArrival``. ``skipped`` counts, by camera, the
+    frames that were passed over since the start for want of computing time.
     """
 
     connection: Uint = field(metadata=wire(7))
@@ -340,6 +408,7 @@ class Health:
     version: Name = field(metadata=wire(16))
     position: Position | None = field(default=None, metadata=wire(17))
     skipped: tuple[tuple[Name, Uint], ...] = field(default=(), metadata=wire(18))
+    offset: Offset | None = field(default=None, metadata=wire(19))
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +501,7 @@ class Command:
     wanted: tuple[Wanted, ...] = field(default=(), metadata=wire(12))
 
 
-UpBody = Open | PlateRead | ShotArrival | Media | Statement | LossRecord | Health | Presence
+UpBody = Open | PlateRead | ShotArrival | ShotClip | Media | Statement | LossRecord | Health | Presence
 DownBody = Ack | Refused | Resend | Command
 
 KINDS: Mapping[int, type[Any]] = {
@@ -444,6 +513,7 @@ KINDS: Mapping[int, type[Any]] = {
     6: LossRecord,
     7: Health,
     8: Presence,
+    9: ShotClip,
     16: Ack,
     17: Refused,
     18: Resend,
@@ -455,6 +525,7 @@ STREAM_OF: Mapping[type[Any], Stream | None] = {
     Open: Stream.REPORT,
     PlateRead: Stream.DETECTION,
     ShotArrival: Stream.DETECTION,
+    ShotClip: Stream.DETECTION,
     Media: Stream.MEDIA,
     Statement: Stream.REPORT,
     LossRecord: Stream.REPORT,
