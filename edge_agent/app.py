@@ -1,7 +1,7 @@
 """The composition root of the edge agent: the only module that knows every stage, and joins them.
 
     camera -> source thread -> stage thread -> read -> outbox -> uplink ~~> collector
-    microphone -> source thread -> stage thread -> shot -> outbox
+    microphone -> source thread -> stage thread -> shot, then its clip -> outbox
 
 Threads read sources and run networks; one asyncio loop owns the outbox and the uplink. A read or a shot counts as
 taken when ``Outbox.put_with_files`` has returned, and its thread waits for that.
@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -21,12 +20,15 @@ from typing import Any
 import cv2
 import structlog
 
-from edge_agent.bodies import as_plate_read, as_shot_arrival
+from edge_agent.bodies import as_plate_read, as_position
 from edge_agent.config import AgentConfig, Camera, FilePlayback, Microphone
 from edge_agent.errors import OutboxError
-from edge_agent.gunshots.classifier import OnnxShotClassifier
+from edge_agent.gunshots.classifier import NetworkShotClassifier
+from edge_agent.gunshots.clips import ClipSettings
 from edge_agent.gunshots.detector import ShotDetector
-from edge_agent.inference.models import PlateModels, resolve_gunshot, resolve_plates
+from edge_agent.gunshots.opening import open_classifier
+from edge_agent.hearing import ShotsKept, ShotStage
+from edge_agent.inference.models import PlateModels, resolve_plates
 from edge_agent.inference.providers import Provider
 from edge_agent.outbox import Entry, EvidenceFile, Outbox, OutboxSettings
 from edge_agent.plates.motion import MotionGate
@@ -35,7 +37,8 @@ from edge_agent.plates.reader import NetworkPlateReader
 from edge_agent.plates.stage import PlateStage
 from edge_agent.ports import PlateReader
 from edge_agent.provisioning import device_key
-from edge_agent.records import AudioBlock, Frame, HeardShot, VotedRead
+from edge_agent.records import AudioBlock, Frame, HeardShot, KeptClip, VotedRead
+from edge_agent.sending import Identity
 from edge_agent.sources.audio import open_audio_source
 from edge_agent.sources.camera_clock import KnownCamera
 from edge_agent.sources.live import is_live
@@ -44,12 +47,10 @@ from edge_agent.sources.video import VideoSource, open_frame_source
 from edge_agent.turns import ReaderInTurns, Turns, usable_cores
 from edge_agent.uplink import Uplink, UplinkSettings, check_files
 from edge_agent.watch import Source, Watch
-from edge_wire.clock import Clock, SystemClock, kernel_discipline
+from edge_wire.clock import Clock, SystemClock
 from edge_wire.messages import Health, Part, SourceState
+from edge_wire.timing import clock_source
 
-# The classifier wants a second after the onset anyway: a clip that ends with it delays no alert. Longer clips are a
-# matter for when shots are pinpointed.
-_CLIP_AFTER_S = 1.0
 _POLL_S = 0.2
 log = structlog.get_logger()
 
@@ -97,8 +98,9 @@ def open_microphone(microphone: Microphone, clock: Clock) -> Source[AudioBlock]:
         clock=clock,
         pace=Pace(microphone.pace),
         starts_at_utc_ns=_starts_at_utc_ns(microphone),
+        latency_ns=round(microphone.latency_ms * 1e6),
     )
-    return Source(source.blocks, source.close)
+    return Source(source.blocks, source.close, source.condition)
 
 
 def plate_models(config: AgentConfig) -> PlateModels:
@@ -111,17 +113,20 @@ def plate_models(config: AgentConfig) -> PlateModels:
     return resolve_plates(config.models.dir, config.models.trust_digests, config.models.plates)
 
 
-def shot_classifier(config: AgentConfig, microphone: Microphone) -> OnnxShotClassifier:
+def shot_classifier(config: AgentConfig, microphone: Microphone) -> NetworkShotClassifier:
     """Load the classifier that a microphone asks for.
 
     Raises:
-        ModelError: there is none of that name.
+        ModelError: there is none of that name, or a file of it is missing; the text says how to get it.
     """
-    return OnnxShotClassifier(
-        resolve_gunshot(microphone.model, config.models.dir),
-        threads=config.models.threads,
-        provider=Provider(config.models.provider),
+    return open_classifier(
+        microphone.model, config.models.dir, threads=config.models.threads, provider=Provider(config.models.provider)
     )
+
+
+def clip_settings(config: AgentConfig) -> ClipSettings | None:
+    """Say which seconds around a shot are kept; None if there is no room for any."""
+    return ClipSettings(config.clips.before_s, config.clips.after_s) if config.clips.quota_bytes else None
 
 
 def outbox_settings(config: AgentConfig) -> OutboxSettings:
@@ -131,6 +136,8 @@ def outbox_settings(config: AgentConfig) -> OutboxSettings:
         device=config.device.id,
         keep_stored_h=config.keep_stored_h,
         evidence_quota_bytes=config.plates.frame_quota_bytes,
+        clip_quota_bytes=config.clips.quota_bytes,
+        keep_clips_h=config.clips.keep_h,
     )
 
 
@@ -148,25 +155,6 @@ def uplink_settings(config: AgentConfig) -> UplinkSettings:
         health_every_s=config.health_every_s,
         status_path=config.data_dir / "uplink.json",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ShotStage:
-    """A ``ShotDetector`` as a stage: nothing falls due while no sound comes."""
-
-    detector: ShotDetector
-
-    def observe(self, block: AudioBlock) -> Sequence[HeardShot]:
-        """Return the shots that this block completes."""
-        return self.detector.hear(block)
-
-    def tick(self, now_boot_ns: int) -> Sequence[HeardShot]:
-        """Return nothing."""
-        return ()
-
-    def close(self) -> Sequence[HeardShot]:
-        """Return what was still waiting."""
-        return self.detector.finish()
 
 
 class Agent:
@@ -328,41 +316,43 @@ class Agent:
 
     def _microphone_watch(
         self, microphone: Microphone, loop: asyncio.AbstractEventLoop, outbox: Outbox, changed: Any, crashed: Any
-    ) -> Watch[AudioBlock, HeardShot]:
+    ) -> Watch[AudioBlock, HeardShot | KeptClip]:
         classifier = self._classifiers[microphone.id]
         threshold = classifier.threshold if microphone.threshold is None else microphone.threshold
-
-        def deliver(shots: Sequence[HeardShot]) -> None:
-            for shot in shots:
-                files = [] if shot.clip is None else [EvidenceFile(Part.CLIP, shot.clip)]
-                entry = Entry(as_shot_arrival(shot, self._config.device.deployment), shot.captured)
-                self._keep(loop, outbox, entry, files)
-
+        stage = ShotStage(ShotDetector(classifier, threshold, clip_settings(self._config)))
+        kept = ShotsKept(
+            lambda entry, files: self._keep(loop, outbox, entry, files),
+            self._config.device.deployment,
+            self._config.place_of(microphone),
+        )
         return Watch(
             microphone.id,
             lambda: open_microphone(microphone, self._clock),
-            ShotStage(ShotDetector(classifier, threshold, clip_after_s=_CLIP_AFTER_S)),
-            deliver,
+            stage,
+            kept.deliver,
             live=_is_live_microphone(microphone.source),
             newest_only=False,
             clock=self._clock,
             changed=changed,
             crashed=crashed,
+            doubt=stage.doubt,
         )
 
     def _keep(
         self, loop: asyncio.AbstractEventLoop, outbox: Outbox, entry: Entry, files: Sequence[EvidenceFile]
-    ) -> None:
+    ) -> Identity | None:
         """Wait until the outbox has it; a detection that it cannot take is counted, and the next one is tried."""
         try:
-            asyncio.run_coroutine_threadsafe(outbox.put_with_files(entry, files), loop).result()
+            return asyncio.run_coroutine_threadsafe(outbox.put_with_files(entry, files), loop).result()
         except OutboxError as error:
             self._failed_to_keep += 1
             log.error("a detection was not kept", error=str(error), so_far=self._failed_to_keep)
+            return None
 
     async def _health(self, outbox: Outbox, uplink: Uplink) -> Health:
         state = await outbox.state()
         age_s = uplink.status.last_ack_age_s
+        position, offset = as_position(self._config.device.position)
         sources, skipped = [], []
         for name, (kind, watch) in self._watches.items():
             now = watch.state()
@@ -375,11 +365,13 @@ class Agent:
             outbox_oldest_s=round(state.oldest_s or 0),
             last_ack_s=None if age_s is None else round(age_s),
             disk_free_bytes=shutil.disk_usage(self._config.data_dir).free,
-            clock_source="kernel" if kernel_discipline().synchronised else "unsynchronised",
+            clock_source=clock_source(),
             sources=tuple(sources),
             models=tuple(self._models),
             version=version("nightjar"),
+            position=position,
             skipped=tuple(skipped),
+            offset=offset,
         )
 
 

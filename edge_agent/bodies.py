@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from edge_agent.config import Camera
+from collections.abc import Iterable
+from hashlib import sha256
+
+from edge_agent.config import Camera, Place
 from edge_agent.plates.overview import OverviewPicture
 from edge_agent.plates.regions import told
-from edge_agent.records import HeardShot, VotedRead
-from edge_wire.messages import Overview, PixelBox, PlateRead, ShotArrival
-from edge_wire.packing import MIN_SLOT_PROBABILITY
+from edge_agent.records import HeardShot, KeptClip, VotedRead
+from edge_wire.messages import (
+    Alternative,
+    Offset,
+    Overview,
+    PixelBox,
+    PlateRead,
+    Position,
+    ShotArrival,
+    ShotClip,
+)
+from edge_wire.packing import MIN_SLOT_PROBABILITY, ranges_of
 
 
 def as_plate_read(
@@ -62,8 +74,15 @@ def as_plate_read(
     )
 
 
-def as_shot_arrival(shot: HeardShot, deployment: str) -> ShotArrival:
-    """Return a heard shot as the wire has it."""
+def as_shot_arrival(shot: HeardShot, deployment: str, place: Place | None = None) -> ShotArrival:
+    """Return a heard shot as the wire has it.
+
+    Args:
+        shot: what the detector says.
+        deployment: which site, aim and period the device stands in.
+        place: where the microphone stands, if that is known.
+    """
+    position, offset = as_position(place)
     return ShotArrival(
         microphone=shot.microphone,
         deployment=deployment,
@@ -74,5 +93,52 @@ def as_shot_arrival(shot: HeardShot, deployment: str) -> ShotArrival:
         rms_cdbfs=round(shot.rms_dbfs * 100),
         clipped=shot.clipped,
         rate_hz=shot.rate_hz,
-        clip_sha256=shot.clip_sha256,
+        position=position,
+        offset=offset,
+        clock_source=shot.timing.clock_source,
+        fit_error_ns=shot.timing.fit_error_ns,
+        latency_ns=shot.timing.latency_ns,
+        snr_cdb=round(shot.snr_db * 100),
+        wave=shot.wave,
+        alternatives=tuple(Alternative(o.offset_ns, o.wave, round(o.level_db * 100)) for o in shot.others),
+        burst=shot.burst,
+        round=shot.round,
+        rounds=shot.rounds,
+        fire=shot.fire,
+        marks=tuple(sorted(shot.marks)),
+        channel=shot.channel,
     )
+
+
+def as_shot_clip(clip: KeptClip, arrivals: Iterable[int]) -> ShotClip:
+    """Return a kept clip as the wire has it.
+
+    Args:
+        clip: the seconds around the shots.
+        arrivals: the sequences of the arrivals of those shots, at least one.
+    """
+    return ShotClip(
+        microphone=clip.microphone,
+        arrivals=ranges_of(arrivals),
+        clip_sha256=sha256(clip.clip).digest(),
+        recording_sha256=sha256(clip.recording).digest(),
+        duration_ms=clip.duration_ms,
+    )
+
+
+def as_position(place: Place | None) -> tuple[Position | None, Offset | None]:
+    """Return a configured place as the wire has it: a position, and how far from it the place itself is.
+
+    Without a height there is no offset from degrees: height 0 would be below the street of most towns.
+    """
+    if place is None:
+        return None, None
+    error_cm = max(1, round(place.error_m * 100))
+    if place.origin is not None:
+        position = Position(round(place.origin.lat * 1e7), round(place.origin.lon * 1e7), error_cm)
+        return position, Offset(*(round((metres or 0.0) * 1e3) for metres in (place.x_m, place.y_m, place.z_m)))
+    assert place.lat is not None, "the configuration refuses a place of neither form"
+    assert place.lon is not None, "the configuration refuses half a place"
+    up_m = place.altitude_m
+    offset = None if up_m is None else Offset(0, 0, round(up_m * 1e3))
+    return Position(round(place.lat * 1e7), round(place.lon * 1e7), error_cm), offset

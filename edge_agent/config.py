@@ -10,12 +10,60 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from edge_agent.inference.manifest import load_manifest, packaged_folder
 from edge_wire.yaml_config import ConfigPath, Settings, from_folder
 
 DEFAULT_PATH = Path("/etc/nightjar/edge-agent.yaml")
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]*:")
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+
+
+class Origin(Settings):
+    """Where `x_m` and `y_m` count from."""
+
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    """Degrees north, WGS 84."""
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    """Degrees east, WGS 84."""
+
+
+class Place(Settings):
+    """Where something stands: `{lat, lon}`, or `{x_m, y_m, origin}` in a plan of the site.
+
+    The plan is the azimuthal equidistant plane around its origin, x to the east and y to the north. Heights of all
+    devices of a site count from the same level.
+    """
+
+    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    """Degrees north, WGS 84; seven decimals are a centimetre."""
+    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    """Degrees east, WGS 84."""
+    altitude_m: Annotated[float, Field(ge=-500, le=9000)] | None = None
+    """With `lat` and `lon`: height above sea level; without it, taken as level with the others."""
+    x_m: Annotated[float, Field(ge=-100_000, le=100_000)] | None = None
+    """Metres east of `origin`."""
+    y_m: Annotated[float, Field(ge=-100_000, le=100_000)] | None = None
+    """Metres north of `origin`."""
+    z_m: Annotated[float, Field(ge=-500, le=9000)] | None = None
+    """With `x_m` and `y_m`: metres above the plan's level; without it, 0."""
+    origin: Origin | None = None
+    """With `x_m` and `y_m`: where they count from."""
+    error_m: Annotated[float, Field(gt=0, le=10_000)] = 5.0
+    """How far off it may be: 0.1 if surveyed, 1 on an aerial picture, 5 by a telephone."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Place:
+        by_degrees = {"lat": self.lat, "lon": self.lon, "altitude_m": self.altitude_m}
+        by_plan = {"x_m": self.x_m, "y_m": self.y_m, "z_m": self.z_m, "origin": self.origin}
+        given = [[name for name, value in form.items() if value is not None] for form in (by_degrees, by_plan)]
+        if all(given):
+            raise ValueError(f"{{lat, lon}} or {{x_m, y_m, origin}}, not of both; got {', '.join(given[0] + given[1])}")
+        needed = ("x_m", "y_m", "origin") if given[1] else ("lat", "lon")
+        missing = [name for name in needed if name not in given[0] + given[1]]
+        if missing:
+            raise ValueError(f"{{lat, lon}} or {{x_m, y_m, origin}}; {', '.join(missing)} is missing")
+        return self
 
 
 class Device(Settings):
@@ -31,6 +79,8 @@ class Device(Settings):
     """The device's private key (PEM, P-256): signs what opens an epoch, and authenticates to the broker."""
     certificate: ConfigPath
     """The device's certificate (PEM) for that key."""
+    position: Place | None = None
+    """Where it stands; a shot is pinpointed only from microphones of which that is known."""
 
 
 class Broker(Settings):
@@ -137,11 +187,17 @@ class Microphone(FilePlayback):
     """One microphone."""
 
     id: Id
-    """The microphone's id."""
+    """The microphone's id; keep it when the microphone is replaced by one at the same place."""
     source: Annotated[str, Field(min_length=1)]
-    """`device` or `device:NAME` for a sound card, or a recording or a folder of recordings."""
-    model: Literal["gunshot", "gunshot-research"] = "gunshot"
-    """`gunshot` or `gunshot-research` (not for commercial or government use; see its card)."""
+    """`device:NAME` for a sound card by a part of its name or its path below /dev/snd/by-id, `device` for the only
+    one; or a recording or a folder of recordings. See docs/microphones.md."""
+    model: str = "gunshot"
+    """Which gunshot set, by its name in `edge-agent models list`: `gunshot`, `gunshot-research` (not for commercial or
+    government use; see its card), `gunshot-mn04` (to be pulled first)."""
+    position: Place | None = None
+    """Where it stands, if apart from the device, such as on a mast; without it, where the device does."""
+    latency_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Sound cards: from the membrane to the sample (converter, USB), if known; taken off every time."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     """A shot is reported from this probability on; without it, from where the model's own card draws the line."""
 
@@ -154,6 +210,14 @@ class Microphone(FilePlayback):
             raise ValueError("device, device:NAME, or a recording or a folder of recordings")
         return str(from_folder(Path(value), info))
 
+    @field_validator("model")
+    @classmethod
+    def _known_set(cls, value: str) -> str:
+        known = [each.name for each in load_manifest(packaged_folder()) if each.kind == "gunshot"]
+        if value not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return value
+
 
 class Plates(Settings):
     """How plates are read."""
@@ -163,7 +227,20 @@ class Plates(Settings):
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     """How many pictures are read at once, each on `models.threads` cores; without it, as many as there are cores."""
     frame_quota_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
-    """Room for frames and clips that are kept in case they are asked for; the oldest go first."""
+    """Room for frames and crops that are kept in case they are asked for; the oldest go first."""
+
+
+class Clips(Settings):
+    """Which seconds of sound are kept around a shot; no other sound is ever stored."""
+
+    before_s: Annotated[float, Field(ge=0, le=3)] = 1.0
+    """Seconds before the shot."""
+    after_s: Annotated[float, Field(ge=1, le=7)] = 3.0
+    """Seconds after it."""
+    keep_h: Annotated[float, Field(ge=0, le=8760)] = 72
+    """How long they stay on the device; 0: until their room is needed."""
+    quota_bytes: Annotated[int, Field(ge=0)] = 500_000_000
+    """Their room, apart from that of frames; the oldest go first. 0: none are made, and nobody can listen."""
 
 
 class AgentConfig(Settings):
@@ -175,6 +252,7 @@ class AgentConfig(Settings):
     broker: Broker
     models: Models = Models()
     plates: Plates = Plates()
+    clips: Clips = Clips()
     cameras: tuple[Camera, ...] = ()
     microphones: tuple[Microphone, ...] = ()
     keep_stored_h: Annotated[int, Field(ge=0, le=8760)] = 24
@@ -186,6 +264,10 @@ class AgentConfig(Settings):
     def outbox_folder(self) -> Path:
         """Where the outbox lies."""
         return self.data_dir / "outbox"
+
+    def place_of(self, microphone: Microphone) -> Place | None:
+        """Return where ``microphone`` stands, if that is known."""
+        return microphone.position or self.device.position
 
     def overview_of(self, camera: Camera) -> Camera | None:
         """Return the overview camera that shows what the ``lpr`` camera ``camera`` reads, if one is paired with it."""

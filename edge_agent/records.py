@@ -219,16 +219,33 @@ class VotedRead:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleTiming:
+    """How the samples of a microphone are timed, beside the clock's own error.
+
+    Attributes:
+        fit_error_ns: one-sigma error of the fit of the sample clock against UTC; 0 for recordings.
+        latency_ns: from the membrane to the sample; taken off ``captured`` already.
+        clock_source: what disciplines the clock, such as ``kernel``, ``unsynchronised`` or ``recording``.
+    """
+
+    fit_error_ns: int = 0
+    latency_ns: int = 0
+    clock_source: str = "unsynchronised"
+
+
+@dataclass(frozen=True, slots=True)
 class AudioBlock:
     """A run of consecutive samples of one microphone.
 
     Attributes:
         microphone: the microphone's configured id.
-        samples: (n,) float32 in [-1, 1], mono.
+        samples: (n,) float32 in [-1, 1], mono: the best channel.
         rate_hz: samples per second.
         captured: capture time of the first sample.
         scene: changes when this block does not continue the one before (another file, a reconnected device).
         name: the file it came from, if any.
+        channel: which input the samples are of, from 0.
+        timing: how well the samples are timed.
     """
 
     microphone: str
@@ -237,6 +254,23 @@ class AudioBlock:
     captured: CaptureTime
     scene: int
     name: str | None = None
+    channel: int = 0
+    timing: SampleTiming = SampleTiming()
+
+
+@dataclass(frozen=True, slots=True)
+class OtherOnset:
+    """Another onset that may be of the same shot.
+
+    Attributes:
+        offset_ns: after the arrival.
+        wave: ``shock-wave``, ``muzzle-blast``, ``echo`` or ``unknown``.
+        level_db: how much louder than the arrival.
+    """
+
+    offset_ns: int
+    wave: str
+    level_db: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +289,17 @@ class HeardShot:
         model: name of the classifier.
         rate_hz: the microphone's sample rate.
         at_s: onset within the file or since the source began, in seconds.
-        clip: seconds around the shot as a file (FLAC), or None where none is kept.
-        clip_sha256: its SHA-256.
+        number: the detector's own number of the shot, which ``KeptClip`` refers to.
+        snr_db: the first 50 ms over the noise before them.
+        wave: which wave the onset is of: ``muzzle-blast``, ``shock-wave`` or ``unknown``.
+        others: other onsets that may be of the same shot, in order of time.
+        burst: the microphone's number of the burst that it belongs to.
+        round: which round of it, from 1.
+        rounds: how many were heard so far.
+        fire: ``single``, ``burst`` or ``automatic``, as far as was heard so far.
+        marks: what was wrong with the sound: ``clipped``, ``wind``, ``agc``.
+        channel: which input it was picked on.
+        timing: how well the samples are timed.
     """
 
     microphone: str
@@ -270,5 +313,35 @@ class HeardShot:
     model: str
     rate_hz: int
     at_s: float
-    clip: bytes | None = None
-    clip_sha256: bytes | None = None
+    number: int
+    snr_db: float
+    wave: str
+    others: tuple[OtherOnset, ...]
+    burst: int
+    round: int
+    rounds: int
+    fire: str
+    marks: frozenset[str]
+    channel: int
+    timing: SampleTiming
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClip:
+    """The seconds around one or several shots: the only sound that leaves the detector.
+
+    Attributes:
+        microphone: the microphone's id.
+        captured: of the first sample.
+        shots: the numbers of the shots that it holds.
+        duration_ms: how long it is.
+        clip: as people listen to it, Ogg Opus.
+        recording: the same seconds as they were heard, FLAC.
+    """
+
+    microphone: str
+    captured: CaptureTime
+    shots: tuple[int, ...]
+    duration_ms: int
+    clip: bytes
+    recording: bytes

@@ -8,8 +8,8 @@ Everything that the stage hands out goes through ``deliver``, called by the seco
 has it.
 
 A source that breaks off is opened again for ever, at growing intervals, and says since when and when next. One that
-goes on but cannot be believed (a frozen or black picture, readings at an impossible rate) is ``doubtful``; it is worked
-on as before.
+goes on but cannot be believed (a frozen or black picture, readings at an impossible rate, a dead input, a clock that is
+too far off) is ``doubtful``; it is worked on as before.
 """
 
 from __future__ import annotations

@@ -13,6 +13,33 @@ import typer
 from edge_agent.errors import ConfigurationError, SourceError
 
 _PROGRESS_AFTER_S = 2.0
+_PROGRESS_EVERY_S = 0.2
+_WIPE = "\r\x1b[K"
+
+
+class Progress:
+    """One line on standard error, on a terminal only, that begins once something takes longer than two seconds."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._shown_s: float | None = None
+
+    def show(self, text: str, *, always: bool = False) -> None:
+        """Put ``text`` in place of what stood there; not more often than the eye can follow, unless ``always``."""
+        now_s = time.monotonic()
+        soon = self._shown_s is not None and now_s - self._shown_s < _PROGRESS_EVERY_S and not always
+        if soon or now_s - self._began_s <= _PROGRESS_AFTER_S or not sys.stderr.isatty():
+            return
+        sys.stderr.write(("" if self._shown_s is None else _WIPE) + text)
+        sys.stderr.flush()
+        self._shown_s = now_s
+
+    def wipe(self) -> None:
+        """Remove the line."""
+        if self._shown_s is not None:
+            sys.stderr.write(_WIPE)
+            sys.stderr.flush()
+            self._shown_s = None
 
 
 def expanded(paths: Sequence[Path], listing: Callable[[Path], list[Path]]) -> Iterator[tuple[Path, str]]:
@@ -37,6 +64,7 @@ def print_each(
     look: Callable[[Path], str],
     broken: Callable[[Path, str], str],
     what: str,
+    progress: Progress | None = None,
 ) -> int:
     """Print one line a file; on a terminal, from two seconds on, also how far along it is.
 
@@ -45,26 +73,24 @@ def print_each(
         look: gives a file's line, or raises ``SourceError``.
         broken: gives the line of a file that could not be read, from the reason.
         what: what the files are called.
+        progress: the line that ``look`` uses too, if it does.
 
     Returns:
         How many could not be read; the others are printed all the same.
     """
     failed = 0
-    began_s = time.monotonic()
-    shown = False
+    line = progress or Progress()
     for number, (path, problem) in enumerate(files, start=1):
         try:
             if problem:
                 raise SourceError(problem)
-            line = look(path)
+            said = look(path)
         except SourceError as error:
             failed += 1
-            line = broken(path, str(error))
-        if shown:
-            sys.stderr.write("\r\x1b[K")
-        typer.echo(line)
-        shown = sys.stderr.isatty() and time.monotonic() - began_s > _PROGRESS_AFTER_S and number < len(files)
-        if shown:
-            sys.stderr.write(f"{number} of {len(files)} {what}")
-            sys.stderr.flush()
+            said = broken(path, str(error))
+        finally:
+            line.wipe()
+        typer.echo(said)
+        if number < len(files):
+            line.show(f"{number} of {len(files)} {what}", always=True)
     return failed

@@ -18,7 +18,7 @@ from edge_agent.commands.models_pull import pull
 from edge_agent.commands.models_trial import bench, verify, warn_of_worse
 from edge_agent.errors import ModelError
 from edge_agent.inference.inventory import Inventory, State, take_inventory
-from edge_agent.inference.manifest import ModelFile, ModelSet, load_manifest, packaged_folder
+from edge_agent.inference.manifest import Measured, ModelFile, ModelSet, load_manifest, packaged_folder
 from edge_agent.inference.models import checked_digests, resolve_gunshot, resolve_plates
 from edge_agent.inference.places import Place, search_places
 
@@ -86,7 +86,7 @@ def _in_use(models_dir: Path | None, trusted: frozenset[str]) -> tuple[dict[str,
     except ModelError as error:
         plates = {"set": None, "reason": str(error)}
     try:
-        gunshot = {"set": _DEFAULT_GUNSHOT_SET, **_ran_on({"classifier": resolve_gunshot(models_dir=models_dir)})}
+        gunshot = {"set": _DEFAULT_GUNSHOT_SET, **_ran_on(resolve_gunshot(_DEFAULT_GUNSHOT_SET, models_dir))}
     except ModelError as error:
         gunshot = {"set": None, "reason": str(error)}
     return plates, gunshot
@@ -144,8 +144,7 @@ def _tell(inventory: Inventory, shown: Mapping[str, object]) -> None:
         whole = "complete" if inventory.is_complete(wanted) else "incomplete"
         typer.echo(f"{wanted.name:<18} {wanted.kind:<8} {whole:<11} {wanted.licence}")
         if wanted.measured is not None:
-            shares = ", ".join(f"{name} {share:.1%}" for name, share in wanted.measured.read.items())
-            typer.echo(f"  reads {shares} of the plates exactly ({wanted.measured.on})")
+            typer.echo(f"  {_measured_in_words(wanted.measured)} ({wanted.measured.on})")
         for file in wanted.files.values():
             pin = "" if file.sha256 else "  (not pinned: needs --trust-digest)"
             typer.echo(f"  {file.part:<12} {file.name}{pin}")
@@ -167,6 +166,19 @@ def _tell(inventory: Inventory, shown: Mapping[str, object]) -> None:
     providers = shown["providers"]
     assert isinstance(providers, list)
     typer.echo(f"providers      {', '.join(providers)}")
+
+
+def _measured_in_words(measured: Measured) -> str:
+    if measured.read:
+        return f"reads {_shares(measured.read)} of the plates exactly"
+    words = f"hears {_shares(measured.recall)} of the gunshots when 1 % of other sounds pass"
+    if measured.recall_tenth:
+        words += f", {_shares(measured.recall_tenth)} when 0.1 % do"
+    return words + (f"; of {_shares(measured.false_alarms)} pass then" if measured.false_alarms else "")
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
 
 
 def _use_in_words(use: Mapping[str, object]) -> str:

@@ -21,7 +21,7 @@ from edge_agent.inference.download import wait
 from edge_agent.inference.manifest import ModelFile, ModelSet, load_manifest, packaged_folder
 from edge_agent.inference.models import checked_digests
 from edge_agent.inference.places import pull_folder, search_places
-from edge_agent.inference.pull import FromFolder, Outcome, Pulled, from_makers, pull_file
+from edge_agent.inference.pull import FromFolder, Outcome, Pulled, from_makers, in_box, pull_file
 
 
 def pull(
@@ -59,6 +59,8 @@ def pull(
 
       edge-agent models pull reference --from /media/stick/weights
 
+      edge-agent models pull gunshot-mn04 --from /media/stick/weights
+
       edge-agent models pull fast-alpr --to models --trust-digest 0123…cdef
     """
     os.umask(0o022)  # what root pulls for the agent's service, that service must be able to read
@@ -66,13 +68,14 @@ def pull(
     if source is not None and not source.is_dir():
         raise ConfigurationError(f"--from: got {source}, expected a folder of model files.")
     folder = None if source is None else FromFolder.of(source)
-    wanted = _chosen(load_manifest(packaged_folder()), name, folder)
+    box = FromFolder.of(packaged_folder())
+    wanted = _chosen(load_manifest(packaged_folder()), name, folder, box)
     target = _made(pull_folder(to, is_root=os.geteuid() == 0))
     pulled: list[Pulled] = []
     failed = 0
     for file in wanted.files.values():
         try:
-            one = pull_file(file, target, folder or _fetch, trusted)
+            one = in_box(file, box, folder) or pull_file(file, target, folder or _fetch, trusted)
         except PullError as error:
             failed += 1
             typer.echo(str(error), err=True)
@@ -87,7 +90,7 @@ def pull(
     _say_how_to_use(pulled, target)
 
 
-def _chosen(sets: Sequence[ModelSet], name: str | None, folder: FromFolder | None) -> ModelSet:
+def _chosen(sets: Sequence[ModelSet], name: str | None, folder: FromFolder | None, box: FromFolder) -> ModelSet:
     if name is not None:
         found = next((s for s in sets if s.name == name), None)
         if found is None:
@@ -103,7 +106,7 @@ def _chosen(sets: Sequence[ModelSet], name: str | None, folder: FromFolder | Non
             raise ConfigurationError(
                 f"SET: no set for plates is {where}; name one of {', '.join(s.name for s in sets)}."
             )
-    unpublished = [file for file in found.files.values() if file.url is None]
+    unpublished = [file for file in found.files.values() if file.url is None and not box.has(file)]
     if folder is None and unpublished:
         listing = "\n".join(f"  {f.name}  sha256 {f.sha256}  ({f.source})" for f in unpublished)
         raise ConfigurationError(

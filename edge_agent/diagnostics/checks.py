@@ -21,14 +21,15 @@ from edge_agent.errors import AgentError
 from edge_agent.inference.providers import Provider
 from edge_agent.records import AudioBlock, Frame
 from edge_wire.clock import KernelDiscipline
+from edge_wire.timing import TIMING_LIMIT_NS, combined_ns
 
-CLOCK_LIMIT_NS = 20_000_000
-"""Above 20 ms a sensor cannot take part in pinpointing shots."""
+POSITION_LIMIT_M = 10.0
+"""As far as sound travels in 30 ms: what is less sure of its place pulls the place of a shot after it."""
 DISK_LIMIT_BYTES = 2_000_000_000
 OUTBOX_LIMIT_S = 600.0
 _DARK, _FLAT = 8.0, 3.0
 _QUIET_DBFS, _LOUD_DBFS = -80.0, -1.0
-_LISTEN_BLOCKS = 8
+_LISTEN_BLOCKS = 20  # two seconds, after which a sound card's clock is known to some milliseconds
 
 _Item = TypeVar("_Item", Frame, AudioBlock, covariant=True)
 
@@ -62,12 +63,12 @@ class Check:
 
 def check_clock(discipline: KernelDiscipline) -> Check:
     """Is something steering the clock, and how closely?"""
-    limit = f"synchronised, within {CLOCK_LIMIT_NS / 1e6:.0f} ms"
+    limit = f"synchronised, within {TIMING_LIMIT_NS / 1e6:.0f} ms"
     if not discipline.synchronised:
         fix = "install and start chrony (better: with a GPS receiver); times are good to 16 s until then"
         return Check("clock", "not synchronised", limit, Verdict.WARN, fix)
     measured = f"synchronised, within {discipline.max_error_ns / 1e6:.1f} ms"
-    if discipline.max_error_ns > CLOCK_LIMIT_NS:
+    if discipline.max_error_ns > TIMING_LIMIT_NS:
         return Check("clock", measured, limit, Verdict.WARN, "look at `chronyc sources`: no shot is pinpointed with it")
     return Check("clock", measured, limit, Verdict.OK)
 
@@ -166,24 +167,58 @@ def _judge_picture(name: str, limit: str, image: NDArray[np.uint8]) -> Check:
     return Check(name, measured, limit, Verdict.OK)
 
 
-def check_microphone(name: str, source: str, open_source: Callable[[], _Opened[AudioBlock]]) -> Check:
-    """Does sound come, neither dead nor overdriven?"""
+def check_microphone(name: str, source: str, open_source: Callable[[], _Opened[AudioBlock]]) -> Iterator[Check]:
+    """Does sound come, neither dead nor overdriven, and is it known when it came?"""
     limit = f"between {_QUIET_DBFS:.0f} and {_LOUD_DBFS:.0f} dBFS"
     name = f"microphone {name}"
     try:
         blocks = _first(open_source, _LISTEN_BLOCKS)
     except AgentError as error:
         fix = "look at the plug, and at `arecord -l`" if source.startswith("device") else f"look at {source}"
-        return Check(name, str(error), limit, Verdict.FAIL, fix)
+        yield Check(name, str(error), limit, Verdict.FAIL, fix)
+        return
     samples = np.concatenate([block.samples for block in blocks]) if blocks else np.zeros(0, np.float32)
     if not samples.size:
-        return Check(name, "no sound came", limit, Verdict.FAIL, f"look at what {source} gives")
+        yield Check(name, "no sound came", limit, Verdict.FAIL, f"look at what {source} gives")
+        return
     rms_dbfs = 10 * float(np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-20))
     measured = f"{rms_dbfs:.0f} dBFS over {samples.size / blocks[0].rate_hz:.1f} s at {blocks[0].rate_hz} Hz"
     if rms_dbfs < _QUIET_DBFS:
-        return Check(name, measured, limit, Verdict.FAIL, "it is dead: muted, unplugged, or the wrong input?")
-    if rms_dbfs > _LOUD_DBFS:
-        return Check(name, measured, limit, Verdict.WARN, "it is overdriven: turn the gain down")
+        yield Check(name, measured, limit, Verdict.FAIL, "it is dead: muted, unplugged, or the wrong input?")
+    elif rms_dbfs > _LOUD_DBFS:
+        yield Check(name, measured, limit, Verdict.WARN, "it is overdriven: turn the gain down")
+    else:
+        yield Check(name, measured, limit, Verdict.OK)
+    yield _judge_timing(name, blocks[-1])
+
+
+def _judge_timing(name: str, block: AudioBlock) -> Check:
+    limit = f"within {TIMING_LIMIT_NS / 1e6:.0f} ms, to take part in pinpointing shots"
+    clock_ns, fit_ns, source = block.captured.error_ns, block.timing.fit_error_ns, block.timing.clock_source
+    measured = f"clock ({source}) within {clock_ns / 1e6:.1f} ms, sample clock within {fit_ns / 1e6:.1f} ms"
+    if combined_ns(clock_ns, fit_ns) <= TIMING_LIMIT_NS:
+        return Check(f"{name} time", measured, limit, Verdict.OK)
+    if fit_ns > clock_ns:
+        fix = "its blocks come too unevenly: is the machine overloaded, or the card on a bad hub?"
+    elif source == "recording":
+        fix = "say when the recording began: `starts_at`"
+    else:
+        fix = "see the check of the clock; until then it tells what was heard, and not where"
+    return Check(f"{name} time", measured, limit, Verdict.WARN, fix)
+
+
+def check_position(name: str, error_m: float | None) -> Check:
+    """Is it known where a microphone stands? ``error_m``: how well; None: not at all."""
+    name, limit = (
+        f"microphone {name} place",
+        f"known within {POSITION_LIMIT_M:.0f} m, to take part in pinpointing shots",
+    )
+    if error_m is None:
+        fix = "set device.position: {lat: …, lon: …, altitude_m: …, error_m: …}"
+        return Check(name, "not known", limit, Verdict.WARN, fix)
+    measured = f"known within {error_m:g} m"
+    if error_m > POSITION_LIMIT_M:
+        return Check(name, measured, limit, Verdict.WARN, "read it off an aerial picture (1 m), and set error_m")
     return Check(name, measured, limit, Verdict.OK)
 
 

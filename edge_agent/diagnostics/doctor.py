@@ -20,6 +20,7 @@ from edge_agent.diagnostics.checks import (
     check_microphone,
     check_models,
     check_outbox,
+    check_position,
     check_provider,
     check_runtime,
 )
@@ -74,7 +75,9 @@ def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
     for camera in config.cameras:
         yield check_camera(camera.id, without_secrets(camera.url), partial(_open_camera, camera, clock))
     for microphone in config.microphones:
-        yield check_microphone(microphone.id, microphone.source, partial(_open_microphone, microphone, clock))
+        yield from check_microphone(microphone.id, microphone.source, partial(_open_microphone, microphone, clock))
+        place = config.place_of(microphone)
+        yield check_position(microphone.id, None if place is None else place.error_m)
     folder = app.outbox_settings(config).folder
     try:
         running = is_held(folder)
@@ -115,7 +118,8 @@ def _providers(config: AgentConfig, asked: Provider) -> dict[str, Provider]:
     if config.cameras:
         plates = app.plate_models(config)
         networks |= {"detector": plates.detector, "ocr": plates.ocr}
-    networks |= {m.model: resolve_gunshot(m.model, config.models.dir) for m in config.microphones}
+    for model in {microphone.model for microphone in config.microphones}:
+        networks |= {f"{model} {part}": path for part, path in resolve_gunshot(model, config.models.dir).items()}
     return {name: provider_for(path, asked) for name, path in networks.items()}
 
 

@@ -7,7 +7,7 @@ score too, windows of 2 s every second.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,27 +47,45 @@ def listen_to(blocks: Iterable[AudioBlock], classifier: ShotClassifier, threshol
     Raises:
         SourceError: from ``blocks``.
     """
-    detector = ShotDetector(classifier, threshold=0.0, clip_after_s=0)
-    score = 0.0
-    onsets: list[HeardShot] = []
+    listening = _Remembering(classifier)
+    detector = ShotDetector(listening, threshold, clips=None)
+    shots: list[HeardShot] = []
     waiting: NDArray[np.float32] = np.zeros(0, np.float32)
     judged = False
     rate_hz = 0
     for block in blocks:
-        onsets += detector.hear(block)
+        shots += [told for told in detector.hear(block) if isinstance(told, HeardShot)]
         rate_hz = block.rate_hz
         waiting = np.concatenate([waiting, block.samples])
         while len(waiting) >= round(WINDOW_S * rate_hz):
             window = waiting[: round(WINDOW_S * rate_hz)]
-            score = max(score, gun_probability(classifier.classify(window, rate_hz)))
+            listening.classify(window, rate_hz)
             waiting, judged = waiting[round(_STEP_S * rate_hz) :], True
             last = window
-    onsets += detector.finish()
+    shots += [told for told in detector.finish() if isinstance(told, HeardShot)]
     overlap = round((WINDOW_S - _STEP_S) * rate_hz) if judged else 0
     rest = len(waiting) - overlap
     if rest > (round(_REST_S * rate_hz) if judged else 0):
         if judged:
             waiting = np.concatenate([last[rest : round(_STEP_S * rate_hz)], waiting])
-        score = max(score, gun_probability(classifier.classify(waiting, rate_hz)))
-    shots = tuple(onset for onset in onsets if onset.probability >= threshold)
-    return Heard(max([score, *(onset.probability for onset in onsets)]), shots)
+        listening.classify(waiting, rate_hz)
+    return Heard(listening.highest, tuple(shots))
+
+
+class _Remembering:
+    """A classifier that remembers the highest gun probability it gave."""
+
+    def __init__(self, classifier: ShotClassifier) -> None:
+        self._classifier = classifier
+        self.highest = 0.0
+
+    @property
+    def name(self) -> str:
+        """The classifier's."""
+        return self._classifier.name
+
+    def classify(self, samples: NDArray[np.float32], rate_hz: int) -> Mapping[str, float]:
+        """Return what the classifier says."""
+        classes = self._classifier.classify(samples, rate_hz)
+        self.highest = max(self.highest, gun_probability(classes))
+        return classes

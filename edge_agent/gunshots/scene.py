@@ -1,29 +1,38 @@
 """The last seconds of one scene: samples in memory, and the capture time of each.
 
 Privacy by construction: this ring is the only place where sound waits, it is never written anywhere, and what is older
-than a shot's clip can need is dropped with every block. Owned by the thread that feeds the detector.
+than a shot's window and clip can need is dropped with every block. Owned by the thread that feeds the detector.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.records import AudioBlock, CaptureTime
 
+_FIRST_S = 4.0
+_NOTHING: NDArray[np.float32] = np.zeros(0, np.float32)
+
 
 class Scene:
-    """Consecutive blocks of one microphone, addressed by sample number from the scene's first."""
+    """Consecutive blocks of one microphone, addressed by sample number from the scene's first.
+
+    The samples lie in one array that is moved to its front when it is full, and doubled when more than half of it is
+    still needed: what a block costs does not depend on how much is held.
+    """
 
     def __init__(self, first: AudioBlock) -> None:
         self.microphone = first.microphone
         self.number = first.scene
         self.rate_hz = first.rate_hz
-        self._samples: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._room: NDArray[np.float32] = np.zeros(round(_FIRST_S * first.rate_hz), np.float32)
+        self._from, self._to = 0, 0  # what is held, as places in the room
         self._begin = 0
-        self._times: deque[tuple[int, CaptureTime]] = deque()
+        self._blocks: deque[tuple[int, AudioBlock]] = deque()
 
     def continues(self, block: AudioBlock) -> bool:
         """Whether ``block`` belongs to this scene."""
@@ -37,30 +46,49 @@ class Scene:
     @property
     def end(self) -> int:
         """Number of the sample that comes next."""
-        return self._begin + len(self._samples)
+        return self._begin + self._to - self._from
 
     def append(self, block: AudioBlock) -> None:
         """Add a block that continues the scene."""
-        self._times.append((self.end, block.captured))
-        self._samples = np.concatenate([self._samples, block.samples])
+        # Only the times are wanted of it: with its samples, old sound would stay in memory as long as they do.
+        self._blocks.append((self.end, replace(block, samples=_NOTHING)))
+        count = len(block.samples)
+        if self._to + count > len(self._room):
+            held = self._room[self._from : self._to]
+            need = len(held) + count
+            room = self._room if 2 * need <= len(self._room) else np.zeros(2 * need, np.float32)
+            room[: len(held)] = held
+            self._room, self._from, self._to = room, 0, len(held)
+        self._room[self._to : self._to + count] = block.samples
+        self._to += count
 
     def between(self, first: int, last: int) -> NDArray[np.float32]:
-        """Return the samples from ``first`` up to but without ``last``, as far as they are held."""
-        return self._samples[max(0, first - self._begin) : max(0, last - self._begin)]
+        """Return a copy of the samples from ``first`` up to but without ``last``, as far as they are held."""
+        held = self._room[self._from : self._to]
+        return held[max(0, first - self._begin) : max(0, last - self._begin)].copy()
 
-    def captured(self, sample: int) -> CaptureTime:
-        """Return the capture time of ``sample``, counted from the block that holds it."""
-        start, time = self._times[0]
-        for begin, captured in self._times:
-            if begin > sample:
-                break
-            start, time = begin, captured
-        return time.shifted(round((sample - start) * 1_000_000_000 / self.rate_hz))
+    def block_of(self, sample: int) -> AudioBlock:
+        """Return the block, without its samples, that holds ``sample``; the nearest one for a sample outside."""
+        return self._holding(sample)[1]
+
+    def captured(self, sample: float) -> CaptureTime:
+        """Return the capture time of ``sample``, a fraction of one too, counted from the block that holds it."""
+        start, block = self._holding(int(sample))
+        return block.captured.shifted(round((sample - start) * 1_000_000_000 / self.rate_hz))
 
     def forget(self, before: int) -> None:
         """Drop what lies before sample ``before``."""
-        drop = min(max(0, before - self._begin), len(self._samples))
-        self._samples = self._samples[drop:].copy() if drop else self._samples
+        drop = min(max(0, before - self._begin), self._to - self._from)
+        self._room[self._from : self._from + drop] = 0.0  # dropped is gone, not merely out of reach
+        self._from += drop
         self._begin += drop
-        while len(self._times) > 1 and self._times[1][0] <= self._begin:
-            self._times.popleft()
+        while len(self._blocks) > 1 and self._blocks[1][0] <= self._begin:
+            self._blocks.popleft()
+
+    def _holding(self, sample: int) -> tuple[int, AudioBlock]:
+        found = self._blocks[0]
+        for begun in self._blocks:
+            if begun[0] > sample:
+                break
+            found = begun
+        return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_agent.errors import ModelError
@@ -39,19 +39,25 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How well a set of plate networks did, measured once and written down.
+    """How well a set of networks did, measured once and written down; the others' figures are empty.
 
     Attributes:
         on: the day, ``2026-11-21``.
         how: the command.
         read: the share of labelled plates that were read exactly, by the name of the photographs.
         found: the share that was found at all, by the same.
+        recall: the share of gunshots that were heard when 1 % of everything else passes, by the name of the recordings.
+        recall_tenth: the same when 0.1 % pass.
+        false_alarms: the share of what is no gunshot that passes where 1 % of everything does, by what it is.
     """
 
     on: str
     how: str
-    read: Mapping[str, float]
-    found: Mapping[str, float]
+    read: Mapping[str, float] = field(default_factory=dict)
+    found: Mapping[str, float] = field(default_factory=dict)
+    recall: Mapping[str, float] = field(default_factory=dict)
+    recall_tenth: Mapping[str, float] = field(default_factory=dict)
+    false_alarms: Mapping[str, float] = field(default_factory=dict)
 
     def behind(self, other: Measured) -> float:
         """Return how much more of the same plates ``other`` reads, on average; negative if it reads fewer."""
@@ -134,13 +140,13 @@ def _measured(entry: object) -> Measured | None:
         return None
     if not isinstance(entry, dict):
         raise TypeError(f"measured: got {entry!r}, expected a table")
-    shares = [entry.get(what, {}) for what in ("read", "found")]
-    if not all(isinstance(table, dict) for table in shares):
+    shares = {what: table for what, table in entry.items() if what not in ("on", "how")}
+    if not all(isinstance(table, dict) for table in shares.values()):
         raise TypeError(f"measured: got {shares!r}, expected tables of shares")
-    for share in (share for table in shares for share in table.values()):
+    for share in (share for table in shares.values() for share in table.values()):
         if not isinstance(share, float) or not 0 <= share <= 1:
             raise ValueError(f"measured: got {share!r}, expected a share from 0.0 to 1.0")
-    return Measured(str(entry["on"]), str(entry["how"]), *shares)
+    return Measured(str(entry["on"]), str(entry["how"]), **shares)
 
 
 def _model_file(entry: Mapping[str, object]) -> ModelFile:

@@ -25,6 +25,8 @@ from edge_agent.inference.manifest import MANIFEST_FILE, ModelSet, load_manifest
 from edge_agent.inference.places import MODELS_DIR_VARIABLE, NAMED, Place, search_places
 
 PLATE_PARTS = ("detector", "ocr", "ocr-config")
+MN04_SET = "gunshot-mn04"
+"""The gunshot set whose trunk is somebody else's, and does not come with the installation."""
 
 # An OCR is nothing without the description of its alphabet and size; the detector goes with any of them.
 _PLATE_UNITS = (("detector",), ("ocr", "ocr-config"))
@@ -90,13 +92,34 @@ def resolve_set(name: str, models_dir: Path | None = None) -> Mapping[str, Path]
         ModelError: the manifest has no such set, a file of it is nowhere, or one must not be run.
         ConfigurationError: ``models_dir`` is no folder.
     """
-    places = search_places(models_dir)
+    wanted = _known_set(name)
+    return _all_of(wanted, tuple(wanted.files), models_dir)
+
+
+def resolve_part(name: str, part: str, models_dir: Path | None = None) -> Path:
+    """Find one file of the set called ``name``, whether or not the others are there.
+
+    Raises:
+        ModelError: the manifest has no such set or part, the file is nowhere, or it must not be run.
+        ConfigurationError: ``models_dir`` is no folder.
+    """
+    wanted = _known_set(name)
+    if part not in wanted.files:
+        raise ModelError(f"model set {name!r}: has no {part}; it has {', '.join(wanted.files)}.")
+    return _all_of(wanted, (part,), models_dir)[part]
+
+
+def _known_set(name: str) -> ModelSet:
     sets = {s.name: s for s in load_manifest(packaged_folder())}
     if name not in sets:
         raise ModelError(f"model set {name!r}: not in {packaged_folder() / MANIFEST_FILE}; it has {', '.join(sets)}.")
-    wanted = sets[name]
-    parts, _ = _resolve(wanted.kind, name, places, frozenset())
-    missing = [part for part in wanted.files if part not in parts]
+    return sets[name]
+
+
+def _all_of(wanted: ModelSet, needed: Sequence[str], models_dir: Path | None) -> Mapping[str, Path]:
+    places = search_places(models_dir)
+    parts, _ = _resolve(wanted.kind, wanted.name, places, frozenset())
+    missing = [part for part in needed if part not in parts]
     if missing:
         raise _incomplete(wanted, missing, places)
     return parts
@@ -108,21 +131,22 @@ def _incomplete(wanted: ModelSet, missing: Sequence[str], places: Sequence[Place
     listing = "\n".join(f"  {file.name}  sha256 {file.sha256 or 'not pinned'}  ({file.source})" for file in files)
     return ModelError(
         f"model set {wanted.name!r} is incomplete; searched {searched}. Missing:\n{listing}\n"
-        f"Put them into a folder and name it with --models-dir or ${MODELS_DIR_VARIABLE}."
+        f"With the files in a folder: `edge-agent models pull {wanted.name} --from FOLDER`, or name the folder with "
+        f"--models-dir FOLDER or {MODELS_DIR_VARIABLE}=FOLDER. {wanted.source}."
     )
 
 
-def resolve_gunshot(name: str = "gunshot", models_dir: Path | None = None) -> Path:
-    """Find the classifier of the gunshot set called ``name``.
+def resolve_gunshot(name: str = "gunshot", models_dir: Path | None = None) -> Mapping[str, Path]:
+    """Find the files of the gunshot set called ``name``, by part: ``classifier``, or ``trunk`` and ``head``.
 
     Raises:
         ModelError: as for ``resolve_set``, or the set is not a gunshot set.
         ConfigurationError: ``models_dir`` is no folder.
     """
-    parts = resolve_set(name, models_dir)
-    if "classifier" not in parts:
-        raise ModelError(f"model set {name!r}: has no classifier; expected a set of kind gunshot.")
-    return parts["classifier"]
+    kind = _known_set(name).kind
+    if kind != "gunshot":
+        raise ModelError(f"model set {name!r}: got kind {kind}, expected a set of kind gunshot.")
+    return resolve_set(name, models_dir)
 
 
 def _resolve(

@@ -139,6 +139,21 @@ def from_makers(
     )
 
 
+def in_box(file: ModelFile, box: FromFolder, folder: FromFolder | None) -> Pulled | None:
+    """Say that ``file`` need not be pulled, because it came with the installation, which completes every folder.
+
+    Args:
+        file: as the manifest has it.
+        box: what came with the installation.
+        folder: where a person wants files to be taken from, if anywhere; what is there is taken nevertheless.
+
+    Returns:
+        None where it has to be pulled.
+    """
+    found = None if file.sha256 is None or (folder is not None and folder.has(file)) else box.by_digest.get(file.sha256)
+    return None if found is None else _pulled(file, found, file.sha256 or "", Outcome.PRESENT)
+
+
 @dataclass(frozen=True, slots=True)
 class FromFolder:
     """Copies files out of a folder, pinned ones by their digest, others by their name. Implements ``Fetch``.

@@ -25,6 +25,7 @@ from edge_agent.inference.session import UNUSABLE, open_session, provider_of, us
 
 _SUM_TOLERANCE = 0.02  # quantised softmax outputs are off by less
 _AGREE_WITHIN = 0.05
+_FREE_SIZE = 200  # frames of two seconds of sound: only mn04's trunk leaves more than the batch free
 _TYPES: Mapping[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 _WARM_UP_RUNS = 3
 _LEAST_RUNS = 5
@@ -61,7 +62,7 @@ def check_network(path: Path, part: str, *, provider: Provider = Provider.AUTO) 
 
     Args:
         path: an ONNX file.
-        part: ``detector``, ``ocr`` or ``classifier``, as the manifest calls it.
+        part: ``detector``, ``ocr``, ``classifier``, ``trunk`` or ``head``, as the manifest calls it.
         provider: what to run it on.
 
     Returns:
@@ -176,7 +177,7 @@ def _memory_bytes(name: str) -> int:
 
 
 def pattern(session: onnxruntime.InferenceSession, batch: int = 1) -> dict[str, NDArray[np.generic]]:
-    """Return seeded input for each of a network's inputs: of the sizes that are free, the first is ``batch``, others 1.
+    """Return seeded input for each of a network's inputs; of the sizes that are free, the first is ``batch``.
 
     Raises:
         ModelError: an input is of a kind that no network of ours has.
@@ -185,7 +186,7 @@ def pattern(session: onnxruntime.InferenceSession, batch: int = 1) -> dict[str, 
     for wanted in session.get_inputs():
         if wanted.type not in _TYPES:
             raise ModelError(f"input {wanted.name}: got {wanted.type}, expected {' or '.join(_TYPES)}.")
-        shape = [n if isinstance(n, int) else batch if i == 0 else 1 for i, n in enumerate(wanted.shape)]
+        shape = [n if isinstance(n, int) else batch if i == 0 else _FREE_SIZE for i, n in enumerate(wanted.shape)]
         values = np.random.default_rng(4).random(shape, dtype=np.float32)
         given[wanted.name] = (values * 255).astype(np.uint8) if wanted.type == "tensor(uint8)" else values
     return given
@@ -216,8 +217,14 @@ def _judge(path: Path, part: str, answer: Sequence[NDArray[np.float32]]) -> None
         slots = next((array for array in answer if array.ndim == 3), None)
         good = slots is not None and bool((np.abs(slots.sum(axis=-1) - 1) <= _SUM_TOLERANCE).all())
         expected = "a plate OCR's 1 x slots x alphabet, each slot's probabilities adding up to 1"
+    elif part == "trunk":
+        good = len(answer) == 2 and _are_probabilities(answer[0]) and answer[1].ndim == 2
+        expected = "a trunk's probabilities and embedding"
     else:
-        good = all(bool(((array >= 0) & (array <= 1 + _SUM_TOLERANCE)).all()) for array in answer)
-        expected = "a classifier's probabilities"
+        good, expected = all(map(_are_probabilities, answer)), "a classifier's probabilities"
     if not good:
         raise ModelError(f"{path}: answers a pattern with {shapes}, expected {expected}.")
+
+
+def _are_probabilities(array: NDArray[np.float32]) -> bool:
+    return bool(((array >= 0) & (array <= 1 + _SUM_TOLERANCE)).all())

@@ -9,7 +9,10 @@ Invariants (numbers are PROTOCOL's):
 6.  Acks beyond the counter, for unknown epochs or from a superseded store change nothing, and are reported.
 -   ``put`` returns after its transaction is on disk (WAL, ``synchronous=FULL``), never before; nobody sees a
     row earlier.
--   A file is on disk under its hash before any row that speaks of it.
+-   A file is on disk under its hash before any row that speaks of it. It belongs to whatever names it: the clip of a
+    burst is that of each of its arrivals, and is found by its hash for any of them.
+-   A file of sound is deleted ``keep_clips_h`` after it was kept, or when the quota of clips wants its room; what the
+    collector asked for stays in the rows that carry it until they are purged.
 -   Order goes by queue time on the boot clock and by sequence. A reboot counts as ``live_for_s``: whatever was queued
     before it is backlog. Wall time decides nothing.
 
@@ -17,7 +20,7 @@ Layout of the folder (mode 0700, its files 0600), which one agent holds at a tim
 
     outbox.db             rows, counters, epochs, kept files (see ``schema``); with -wal and -shm beside it
     outbox.journal        what must survive a corrupt database: reserved sequences, copies of Opens (see ``journal``)
-    evidence/ab/<sha256>  crops, frames and clips, named by the hash of their bytes
+    evidence/ab/<sha256>  crops, frames, clips and recordings, named by the hash of their bytes
     outbox.db.corrupt-N   databases that were set aside; never deleted by us
 
 Recovery, at every opening:

@@ -1,7 +1,8 @@
 """Crops, frames and clips as files named by the SHA-256 of their bytes: ``ab/<sha256 in hex>``.
 
 A file is written once, whole, and never changed. Which are kept, and for how long, is the outbox's to know; this file
-knows bytes and names. Blocking: called on a worker thread.
+knows bytes and names. Pictures and sound have a share of the room each: a busy street's frames must not push out the
+clips of a shot, nor a night of fireworks the frames. Blocking: called on a worker thread.
 """
 
 from __future__ import annotations
@@ -10,15 +11,30 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 from pathlib import Path
 
 import structlog
 
 from edge_agent.outbox.durable import PARTIAL, sync_folder, write_durably
+from edge_wire.messages import Part
 
 _log = structlog.get_logger(__name__)
 _SHELF = re.compile(r"[0-9a-f]{2}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SOUND_BEGINS = (b"OggS", b"fLaC")
+
+
+class Share(IntEnum):
+    """Whose room a file takes. Stored: values are never renumbered."""
+
+    PICTURES = 0
+    SOUND = 1
+
+    @classmethod
+    def of(cls, part: Part) -> Share:
+        """Return the share that files of this kind belong to."""
+        return cls.SOUND if part in (Part.CLIP, Part.RECORDING) else cls.PICTURES
 
 
 class Evidence:
@@ -58,6 +74,18 @@ class Evidence:
         except FileNotFoundError:
             return None
         return content if hashlib.sha256(content).digest() == sha256 else None
+
+    def share(self, sha256: bytes) -> Share:
+        """Tell sound from pictures by how the file begins; one that is gone counts as a picture.
+
+        Raises:
+            OSError: it is held and cannot be read.
+        """
+        try:
+            with self.path(sha256).open("rb") as file:
+                return Share.SOUND if file.read(4) in _SOUND_BEGINS else Share.PICTURES
+        except FileNotFoundError:
+            return Share.PICTURES
 
     def remove(self, sha256: bytes) -> None:
         """Delete the file; nothing happens when it is gone already."""

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import journal as journals
 from edge_agent.outbox import schema
-from edge_agent.outbox.evidence import Evidence
+from edge_agent.outbox.evidence import Evidence, Share
 from edge_agent.outbox.journal import Journal, JournalEpoch
 from edge_agent.outbox.lock import unusable
 from edge_agent.outbox.rows import INSERT_ROW, row_values
@@ -47,7 +47,7 @@ class Opened:
         epoch_key: its key, in memory only.
         body: what its Open says.
         store_id: the store that acked last, if any did.
-        evidence_bytes: what the files beside the database take.
+        kept_bytes: what the files beside the database take, by share.
     """
 
     database: aiosqlite.Connection
@@ -56,7 +56,7 @@ class Opened:
     epoch_key: ec.EllipticCurvePrivateKey
     body: Open
     store_id: bytes | None
-    evidence_bytes: int
+    kept_bytes: Mapping[Share, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ async def _begin(
     )
     identity = Identity(epoch, Stream.REPORT, 1)
     await database.execute(INSERT_ROW, row_values(identity, body, Urgency.OPEN, boot_ns, None, envelope))
-    evidence_bytes = await _adopt_files(database, Evidence(settings.evidence))
+    kept_bytes = await _adopt_files(database, Evidence(settings.evidence), boot_ns)
     await database.commit()
 
     acked = {e for (e,) in await database.execute_fetchall("SELECT epoch FROM epochs WHERE open_acked = 1")}
@@ -155,7 +155,7 @@ async def _begin(
     await asyncio.to_thread(journal.write)
     stores = await database.execute_fetchall("SELECT value FROM facts WHERE name = 'store_id'")
     store_id = next((value for (value,) in stores), None)
-    return Opened(database, journal, epoch, epoch_key, body, store_id, evidence_bytes)
+    return Opened(database, journal, epoch, epoch_key, body, store_id, kept_bytes)
 
 
 async def _restart_times(
@@ -173,7 +173,9 @@ async def _restart_times(
         ((queued, settled),) = await database.execute_fetchall(
             "SELECT coalesce(max(queued_boot_ns), 0), coalesce(max(settled_boot_ns), 0) FROM rows"
         )
-        shift_ns = boot_ns - settings.live_for_ns - 1 - max(facts["last_seen_boot_ns"], queued, settled)
+        ((kept,),) = await database.execute_fetchall("SELECT coalesce(max(kept_boot_ns), 0) FROM files")
+        shift_ns = boot_ns - settings.live_for_ns - 1 - max(facts["last_seen_boot_ns"], queued, settled, kept)
+        await database.execute("UPDATE files SET kept_boot_ns = kept_boot_ns + ?", (shift_ns,))
         await database.execute(
             "UPDATE rows SET queued_boot_ns = queued_boot_ns + ?, settled_boot_ns = settled_boot_ns + ?",
             (shift_ns, shift_ns),
@@ -198,7 +200,7 @@ async def _bring_back_opens(database: aiosqlite.Connection, journalled: Sequence
         await database.execute(INSERT_ROW, values)
 
 
-async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence) -> int:
+async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence, boot_ns: int) -> dict[Share, int]:
     """Bring the table of files and the folder together, and return how many bytes are kept."""
     held = dict(await asyncio.to_thread(lambda: list(evidence.sweep())))
     known = {sha256 for (sha256,) in await database.execute_fetchall("SELECT sha256 FROM files")}
@@ -207,7 +209,14 @@ async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence) -> in
         "INSERT INTO files (sha256, size_bytes) VALUES (?, ?)",
         [(sha256, size_bytes) for sha256, size_bytes in held.items() if sha256 not in known],
     )
-    return sum(held.values())
+    unknown = [sha256 for (sha256,) in await database.execute_fetchall("SELECT sha256 FROM files WHERE share IS NULL")]
+    shares = await asyncio.to_thread(lambda: [evidence.share(sha256) for sha256 in unknown])
+    await database.executemany(
+        "UPDATE files SET share = ?, kept_boot_ns = ? WHERE sha256 = ?",
+        [(share, boot_ns, sha256) for share, sha256 in zip(shares, unknown, strict=True)],
+    )
+    sums = await database.execute_fetchall("SELECT share, sum(size_bytes) FROM files GROUP BY share")
+    return dict.fromkeys(Share, 0) | {Share(share): size_bytes for share, size_bytes in sums}
 
 
 def _set_aside(path: Path) -> Path:

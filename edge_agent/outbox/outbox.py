@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ import structlog
 
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import ordering, schema
-from edge_agent.outbox.evidence import Evidence
+from edge_agent.outbox.evidence import Evidence, Share
 from edge_agent.outbox.lock import FolderLock, unusable
 from edge_agent.outbox.opening import Opened, open_epoch
 from edge_agent.outbox.rows import Entry, Rows, Settled, stream_of
@@ -44,7 +44,7 @@ from edge_wire.messages import (
     PlateRead,
     Presence,
     Resend,
-    ShotArrival,
+    ShotClip,
     Stream,
     UpBody,
     Wanted,
@@ -79,7 +79,7 @@ class Outbox:
         self._database = opened.database
         self._reader = reader
         self._evidence = Evidence(settings.evidence)
-        self._evidence_bytes = opened.evidence_bytes
+        self._kept_bytes = Counter(opened.kept_bytes)
         self._rows = Rows(opened.database, opened.journal, opened.epoch, opened.epoch_key, settings, clock)
         self._writer: Writer[Entry, Identity] = Writer(opened.database, self._rows.insert)
         self._open_acked = False
@@ -188,7 +188,7 @@ class Outbox:
         return tuple(identities)
 
     async def put_with_files(self, entry: Entry, files: Sequence[EvidenceFile]) -> Identity:
-        """Store a read or an arrival with the files that it names, in one transaction.
+        """Store a read or a shot's clip with the files that it names, in one transaction.
 
         All files are kept. Crops are also enqueued, once; frames and clips wait until a command asks for them.
 
@@ -207,7 +207,7 @@ class Outbox:
             stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
             identity, added_bytes = await self._writer.run(stored)
             self._added.set()
-            self._evidence_bytes += added_bytes
+            self._kept_bytes.update(added_bytes)
             await self._trim_files()
         return identity
 
@@ -317,18 +317,28 @@ class Outbox:
         self._added.clear()
 
     async def purge(self) -> None:
-        """Delete what has stayed ``keep_stored_h`` after its ack; also done every ten minutes.
+        """Delete what has stayed ``keep_stored_h`` after its ack, and clips older than ``keep_clips_h``.
+
+        Also done every ten minutes.
 
         Raises:
             OutboxError: it could not be written.
         """
         await self._writer.run(self._rows.purge)
+        async with self._filing:
+            expired = await self._writer.run(self._rows.expire_sound)
+            try:
+                await self._remove(Share.SOUND, expired)
+            except OSError as error:
+                _log.error("expired clips could not be deleted; the next start takes them up again", error=str(error))
 
     async def state(self) -> OutboxState:
         """Return depth, oldest age and sequences, as ``edge-agent outbox`` shows them."""
         return await asyncio.to_thread(read_state, self._settings.folder, self._clock)
 
-    async def _store_with_files(self, entry: Entry, files: dict[bytes, EvidenceFile]) -> tuple[Identity, int]:
+    async def _store_with_files(
+        self, entry: Entry, files: dict[bytes, EvidenceFile]
+    ) -> tuple[Identity, Counter[Share]]:
         entries = [entry]
         for sha256, file in files.items():
             if file.part == Part.CROP and not await self._rows.is_enqueued(sha256):
@@ -336,7 +346,8 @@ class Outbox:
                 parts = media_parts(file.part, sha256, file.content, self.epoch, track=track)
                 entries += [Entry(part, entry.captured) for part in parts]
         identities = await self._rows.insert(entries)
-        added_bytes = await self._rows.note_files({sha256: len(file.content) for sha256, file in files.items()})
+        sizes = {sha256: (Share.of(file.part), len(file.content)) for sha256, file in files.items()}
+        added_bytes = await self._rows.note_files(sizes)
         return identities[0], added_bytes
 
     async def _apply_ack(self, ack: Ack) -> Settled:
@@ -360,17 +371,22 @@ class Outbox:
     async def _trim_files(self) -> None:
         """Delete the oldest files above the quota, as far as it goes: what was just stored is stored either way."""
         try:
-            while (surplus_bytes := self._evidence_bytes - self._settings.evidence_quota_bytes) > 0:
-                forgotten = await self._writer.run(partial(self._rows.forget_files, surplus_bytes))
-                for sha256, size_bytes in forgotten:
-                    await asyncio.to_thread(self._evidence.remove, sha256)
-                    self._evidence_bytes -= size_bytes
-                if not forgotten:
-                    _log.warning("kept files exceed their quota, and each is needed by a pending row")
-                    return
+            for share in Share:
+                while (surplus_bytes := self._kept_bytes[share] - self._settings.quota_bytes(share)) > 0:
+                    forgotten = await self._writer.run(partial(self._rows.forget_files, share, surplus_bytes))
+                    await self._remove(share, forgotten)
+                    if not forgotten:
+                        what = share.name.lower()
+                        _log.warning("kept files exceed their quota, and each is needed by a pending row", what=what)
+                        break
         except (OSError, OutboxError) as error:
             # Forgotten and not deleted: it still counts as kept, and the next opening adopts it.
             _log.error("old files could not be deleted; others are with the next detection", error=str(error))
+
+    async def _remove(self, share: Share, forgotten: Sequence[tuple[bytes, int]]) -> None:
+        for sha256, size_bytes in forgotten:
+            await asyncio.to_thread(self._evidence.remove, sha256)
+            self._kept_bytes[share] -= size_bytes
 
     async def _keep_house(self) -> None:
         while True:
@@ -399,8 +415,10 @@ def _named_file(body: UpBody, part: Part) -> bytes | None:
             return body.frame_sha256
         case PlateRead(), Part.OVERVIEW:
             return body.overview.sha256 if body.overview is not None else None
-        case ShotArrival(), Part.CLIP:
+        case ShotClip(), Part.CLIP:
             return body.clip_sha256
+        case ShotClip(), Part.RECORDING:
+            return body.recording_sha256
     return None
 
 

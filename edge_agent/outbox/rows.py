@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import aiosqlite
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge_agent.outbox.evidence import Share
 from edge_agent.outbox.journal import Journal
 from edge_agent.outbox.ordering import CHANNEL_OF
 from edge_agent.outbox.schema import RowState
@@ -36,6 +37,7 @@ from edge_wire.messages import (
     Presence,
     Resend,
     ShotArrival,
+    ShotClip,
     Statement,
     Stream,
     StreamState,
@@ -227,26 +229,41 @@ class Rows:
         """Whether parts of this file are in the outbox, sent or not."""
         return bool(await self._database.execute_fetchall("SELECT 1 FROM rows WHERE file = ? LIMIT 1", (sha256,)))
 
-    async def note_files(self, sizes: Mapping[bytes, int]) -> int:
+    async def note_files(self, sizes: Mapping[bytes, tuple[Share, int]]) -> Counter[Share]:
         """Remember kept files as the newest ones; return by how many bytes they add to what is kept."""
-        added = 0
-        for sha256, size_bytes in sizes.items():
+        now_ns = self._clock.boot_ns()
+        added: Counter[Share] = Counter()
+        for sha256, (share, size_bytes) in sizes.items():
             known = await self._database.execute_fetchall(
                 "DELETE FROM files WHERE sha256 = ? RETURNING size_bytes", (sha256,)
             )
-            await self._database.execute("INSERT INTO files (sha256, size_bytes) VALUES (?, ?)", (sha256, size_bytes))
-            added += 0 if known else size_bytes
+            await self._database.execute(
+                "INSERT INTO files (sha256, size_bytes, share, kept_boot_ns) VALUES (?, ?, ?, ?)",
+                (sha256, size_bytes, share, now_ns),
+            )
+            added[share] += 0 if known else size_bytes
         return added
 
-    async def forget_files(self, surplus_bytes: int) -> list[tuple[bytes, int]]:
+    async def expire_sound(self) -> list[tuple[bytes, int]]:
+        """Forget clips and recordings that were kept long enough; return hash and size."""
+        if self._settings.keep_clips_ns == 0:
+            return []
+        expired = await self._database.execute_fetchall(
+            "DELETE FROM files WHERE share = ? AND kept_boot_ns <= ? RETURNING sha256, size_bytes",
+            (Share.SOUND, self._clock.boot_ns() - self._settings.keep_clips_ns),
+        )
+        return [(sha256, size_bytes) for sha256, size_bytes in expired]
+
+    async def forget_files(self, share: Share, surplus_bytes: int) -> list[tuple[bytes, int]]:
         """Forget the oldest files that no pending row needs until ``surplus_bytes`` are freed; return hash and size."""
         oldest = await self._database.execute_fetchall(
             """
             SELECT sha256, size_bytes FROM files
-            WHERE sha256 NOT IN (
+            WHERE share = ? AND sha256 NOT IN (
               SELECT file FROM rows INDEXED BY pending_by_file WHERE state = 0 AND file IS NOT NULL
-            ) ORDER BY number LIMIT 256
-            """
+            ) ORDER BY kept_boot_ns, number LIMIT 256
+            """,
+            (share,),
         )
         forgotten: list[tuple[bytes, int]] = []
         for sha256, size_bytes in oldest:
@@ -332,7 +349,7 @@ def stream_of(body: UpBody) -> Stream:
 def urgency_of(body: UpBody) -> Urgency:
     """Return the place in the order of sending that a kind has of itself."""
     match body:
-        case ShotArrival():
+        case ShotArrival() | ShotClip():  # what a shot sounded like is asked for as soon as it is known to be there
             return Urgency.SHOT
         case PlateRead():
             return Urgency.LIVE_READ

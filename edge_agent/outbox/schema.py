@@ -6,7 +6,7 @@
 -   ``counters``: the next sequence of each stream; never computed from rows, which come and go.
 -   ``epochs``: one per opening, in order. ``recovered`` ones came back from the journal: their rows are lost, so their
     counters say nothing and no Statement speaks of them.
--   ``files``: what is kept under ``evidence``, oldest first.
+-   ``files``: what is kept under ``evidence``, since when, and in whose ``Share`` of the room; NULL: not looked at yet.
 -   ``facts``: single values: boot id, the last boot time that was seen, the collector's store id.
 """
 
@@ -20,7 +20,7 @@ import aiosqlite
 
 from edge_agent.errors import ConfigurationError, OutboxError
 
-VERSION = 1
+VERSION = 2
 
 
 class RowState(IntEnum):
@@ -64,9 +64,19 @@ CREATE TABLE epochs (
 CREATE TABLE files (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     sha256 BLOB NOT NULL UNIQUE,
-    size_bytes INTEGER NOT NULL
+    size_bytes INTEGER NOT NULL,
+    share INTEGER,
+    kept_boot_ns INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+# Layout 1 knew neither whose room a file takes nor since when; both are found out when the folder is gone through.
+_FROM_1 = f"""
+BEGIN;
+ALTER TABLE files ADD COLUMN share INTEGER;
+ALTER TABLE files ADD COLUMN kept_boot_ns INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
@@ -78,6 +88,7 @@ CREATE INDEX IF NOT EXISTS pending_by_stream ON rows (epoch, stream, sequence, s
 CREATE INDEX IF NOT EXISTS pending_by_digest ON rows (digest) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS pending_by_file ON rows (file) WHERE state = 0 AND file IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_file ON rows (file) WHERE file IS NOT NULL;
+CREATE INDEX IF NOT EXISTS kept ON files (share, kept_boot_ns);
 CREATE INDEX IF NOT EXISTS settled ON rows (settled_boot_ns, state) WHERE state <> 0;
 """
 
@@ -138,6 +149,8 @@ async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
         raise ConfigurationError(f"{path}: got layout {version}, expected at most {VERSION}; a newer agent wrote it")
     if version == 0:
         await database.executescript(_TABLES)
+    elif version == 1:
+        await database.executescript(_FROM_1)
     await database.executescript(_INDEXES)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.outbox.evidence import Share
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
@@ -14,7 +16,9 @@ class OutboxSettings:
         folder: where it lies; made if absent.
         device: the device id that signatures are bound to.
         keep_stored_h: how long a row stays after its ack; 0 deletes it with the ack.
-        evidence_quota_bytes: how much the files beside the database may take; the oldest go first.
+        evidence_quota_bytes: how much crops and frames may take; the oldest go first.
+        clip_quota_bytes: how much clips and recordings may take, likewise.
+        keep_clips_h: how long those stay; 0: until their room is needed.
         live_for_s: for how long a read counts as live; afterwards it is backlog.
         journal_block: how many sequences are reserved at a time; bounds what a corrupt database leaves unknown.
     """
@@ -23,6 +27,8 @@ class OutboxSettings:
     device: str
     keep_stored_h: float = 24.0
     evidence_quota_bytes: int = 2 << 30
+    clip_quota_bytes: int = 500_000_000
+    keep_clips_h: float = 72.0
     live_for_s: float = 120.0
     journal_block: int = 1_000
 
@@ -45,6 +51,15 @@ class OutboxSettings:
     def live_for_ns(self) -> int:
         """``live_for_s`` in nanoseconds."""
         return round(self.live_for_s * 1e9)
+
+    def quota_bytes(self, share: Share) -> int:
+        """How much the files of ``share`` may take."""
+        return self.clip_quota_bytes if share is Share.SOUND else self.evidence_quota_bytes
+
+    @property
+    def keep_clips_ns(self) -> int:
+        """``keep_clips_h`` in nanoseconds."""
+        return round(self.keep_clips_h * 3600e9)
 
     @property
     def keep_stored_ns(self) -> int:

@@ -18,8 +18,7 @@ import structlog
 from numpy.typing import NDArray
 
 from edge_agent.errors import ConfigurationError, SourceError
-from edge_agent.ports import AudioSource
-from edge_agent.records import AudioBlock
+from edge_agent.records import AudioBlock, SampleTiming
 from edge_agent.sources.channels import BestChannel
 from edge_agent.sources.microphone import MicrophoneSource
 from edge_agent.sources.pacing import Pace, Pacing
@@ -28,6 +27,8 @@ from edge_wire.clock import Clock
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"})
 DEFAULT_BLOCK_S = 0.25
 MINIMUM_RATE_HZ = 4_000  # telephone sound; below, a bang is a thump like any other
+# Its samples are as evenly spaced as they were recorded; what is uncertain is when it began.
+_TIMING = SampleTiming(clock_source="recording")
 _log = structlog.get_logger()
 
 
@@ -51,8 +52,15 @@ def log_skipped(path: Path, error: SourceError) -> None:
     _log.warning("recording skipped", path=str(path), reason=str(error))
 
 
-def read_blocks(path: Path, block_s: float = DEFAULT_BLOCK_S) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+def read_blocks(
+    path: Path, block_s: float = DEFAULT_BLOCK_S, channel: BestChannel | None = None
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """Yield a recording block by block.
+
+    Args:
+        path: the recording.
+        block_s: seconds a block.
+        channel: chooses the channel; whoever wants to know which one brings their own.
 
     Yields:
         Number of the block's first sample, samples per second, and the samples, (n,) float32 of the best channel.
@@ -66,11 +74,11 @@ def read_blocks(path: Path, block_s: float = DEFAULT_BLOCK_S) -> Iterator[tuple[
                 raise SourceError(
                     f"{path}: got {file.samplerate} samples a second, expected {MINIMUM_RATE_HZ} or more."
                 )
-            first, channel = 0, BestChannel()
+            first, best = 0, channel or BestChannel()
             for block in file.blocks(max(1, round(block_s * file.samplerate)), dtype="float32", always_2d=True):
                 if not np.isfinite(block).all():
                     raise SourceError(f"{path}: holds samples that are no numbers after sample {first}.")
-                yield first, file.samplerate, channel.of(block)
+                yield first, file.samplerate, best.of(block, file.samplerate)
                 first += len(block)
             if first == 0:
                 raise SourceError(f"{path}: holds no samples.")
@@ -122,6 +130,11 @@ class RecordingsSource:
         self._on_skipped = on_skipped
         self._block_s = block_s
         self.skipped = 0
+        self._channel = BestChannel()
+
+    def condition(self) -> str:
+        """Why what is heard cannot be believed as it should; empty if it can."""
+        return self._channel.condition
 
     def blocks(self) -> Iterator[AudioBlock]:
         """Yield the recordings' blocks; in pace ``realtime`` each when its last sample has been played.
@@ -132,14 +145,17 @@ class RecordingsSource:
         begin_ns = 0
         for scene, path in enumerate(self._paths):
             end_ns = begin_ns
+            self._channel = best = BestChannel()
             try:
-                for first, rate_hz, samples in read_blocks(path, self._block_s):
+                for first, rate_hz, samples in read_blocks(path, self._block_s, best):
                     media_ns = begin_ns + first * 1_000_000_000 // rate_hz
                     end_ns = begin_ns + (first + len(samples)) * 1_000_000_000 // rate_hz
                     if not self._pacing.wait_until(end_ns):
                         return
                     captured = self._pacing.captured(media_ns)
-                    yield AudioBlock(self._microphone, samples, rate_hz, captured, scene, path.name)
+                    yield AudioBlock(
+                        self._microphone, samples, rate_hz, captured, scene, path.name, best.channel, _TIMING
+                    )
             except SourceError as error:
                 if self._on_skipped is None:
                     raise
@@ -159,16 +175,18 @@ def open_audio_source(
     clock: Clock,
     pace: Pace = Pace.REALTIME,
     starts_at_utc_ns: int | None = None,
+    latency_ns: int = 0,
     on_skipped: Callable[[Path, SourceError], None] = log_skipped,
-) -> AudioSource:
+) -> MicrophoneSource | RecordingsSource:
     """Return the source that ``source`` names; microphones and recordings are opened when iterated.
 
     Args:
-        source: ``device``, ``device:NAME`` (a sound card's name or number), a recording, or a folder of recordings.
+        source: ``device``, ``device:NAME`` (a sound card; see ``sound_cards``), a recording, or a folder of recordings.
         microphone: id that the blocks carry.
         clock: where capture times come from.
         pace: for recordings: in the time that they took, or as fast as they can be read.
         starts_at_utc_ns: for recordings: UTC nanoseconds of the first sample; None: now.
+        latency_ns: for sound cards: from the membrane to the sample; taken off.
         on_skipped: for folders: is told each recording that could not be read.
 
     Raises:
@@ -176,7 +194,8 @@ def open_audio_source(
     """
     text = str(source)
     if text == "device" or text.startswith("device:"):
-        return MicrophoneSource(microphone, text.removeprefix("device").removeprefix(":") or None, clock)
+        device = text.removeprefix("device").removeprefix(":") or None
+        return MicrophoneSource(microphone, device, clock, latency_ns=latency_ns)
     path = Path(text)
     pacing = Pacing(clock, pace, starts_at_utc_ns)
     try:

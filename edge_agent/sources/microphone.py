@@ -1,8 +1,8 @@
 """A sound card as blocks of sound, through PortAudio (the extra ``microphone``).
 
-PortAudio hands blocks over on a thread of its own and says how old each block's first sample is; those ages jitter by
-milliseconds and only ever make a block look late. The samples themselves come evenly, so the smallest offset between
-count and clock over the last seconds is the one to believe, and the spread of the others goes into ``error_ns``.
+PortAudio hands blocks over on a thread of its own and says how old each block's first sample is. When a sample was
+captured follows from its number, by a clock that is fitted to those ages (``sample_clock``), less the latency that the
+configuration knows of.
 
 ``blocks`` is iterated by one thread; ``close`` may come from any. A dropped block or a card that falls silent is told,
 never papered over: the first starts a new scene, the second raises, and the owner iterates again.
@@ -10,44 +10,28 @@ never papered over: the first starts a new scene, the second raises, and the own
 
 from __future__ import annotations
 
+import itertools
 import queue
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.errors import ConfigurationError, SourceError
-from edge_agent.records import AudioBlock, CaptureTime
+from edge_agent.errors import SourceError
+from edge_agent.records import AudioBlock, SampleTiming
 from edge_agent.sources.channels import BestChannel
+from edge_agent.sources.sample_clock import SampleClock
+from edge_agent.sources.sound_cards import OpenStream, open_portaudio
 from edge_wire.clock import Clock
+from edge_wire.timing import clock_source
 
 BLOCK_S = 0.1
 _SILENT_AFTER_S = 3.0
 _QUEUED_BLOCKS = 100  # ten seconds: whoever is later than that has lost sound anyway
-_OFFSETS = 100
-
-
-class SoundStream(Protocol):
-    """An open input that calls back; closing it twice does no harm."""
-
-    @property
-    def rate_hz(self) -> int:
-        """Samples per second that the card really delivers."""
-        ...
-
-    def close(self) -> None:
-        """Stop calling back and let go of the card."""
-        ...
-
-
-OnBlock = Callable[[NDArray[np.float32], float, bool], None]
-"""Called with (n, channels) samples, the age of the first in seconds, and whether samples before it were lost."""
-
-OpenStream = Callable[[str | None, float, OnBlock], SoundStream]
-"""Opens a card by name (None: the default) with blocks of so many seconds."""
+_ASK_EVERY = 100  # blocks
+# Each run of samples is a scene of its own, also when the card is opened anew by another source.
+_SCENES = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +46,9 @@ class MicrophoneSource:
 
     Args:
         microphone: id that the blocks carry.
-        device: name or number of the card as PortAudio lists it; None: the default input.
+        device: the card, as ``sound_cards.choose`` takes it; None: the default input.
         clock: where capture times come from.
+        latency_ns: from the membrane to the sample; taken off.
         open_stream: opens the card; tests pass a card of their own.
         silent_after_s: how long to wait for a block before the card counts as gone.
     """
@@ -73,18 +58,25 @@ class MicrophoneSource:
         microphone: str,
         device: str | None,
         clock: Clock,
-        open_stream: OpenStream | None = None,
+        *,
+        latency_ns: int = 0,
+        open_stream: OpenStream = open_portaudio,
         silent_after_s: float = _SILENT_AFTER_S,
     ) -> None:
         self._microphone = microphone
         self._device = device
         self._clock = clock
-        self._open_stream = open_stream if open_stream is not None else open_portaudio
+        self._latency_ns = latency_ns
+        self._open_stream = open_stream
         self._silent_after_s = silent_after_s
         self._arrived: queue.Queue[_Arrived | None] = queue.Queue(_QUEUED_BLOCKS)
         self._overflowed = False
         self._closed = False
-        self._scene = -1
+        self._channel = BestChannel()
+
+    def condition(self) -> str:
+        """Why what is heard cannot be believed as it should; empty if it can."""
+        return self._channel.condition
 
     def blocks(self) -> Iterator[AudioBlock]:
         """Yield blocks until ``close``.
@@ -111,32 +103,34 @@ class MicrophoneSource:
             return  # the reader is behind and finds ``_closed`` with its next block
 
     def _continuous(self, rate_hz: int) -> Iterator[AudioBlock]:
-        count, channel = 0, BestChannel()
-        offsets: deque[int] = deque(maxlen=_OFFSETS)
-        self._scene += 1
-        while not self._closed:
-            try:
-                arrived = self._arrived.get(timeout=self._silent_after_s)
-            except queue.Empty:
-                raise SourceError(
-                    f"microphone {self._microphone!r}: no sound from {self._device or 'the default input'} for "
-                    f"{self._silent_after_s:g} s; check the cable, or `python -m sounddevice` for what is there."
-                ) from None
-            if arrived is None or self._closed:
+        self._channel = BestChannel()
+        scene, count, sample_clock = next(_SCENES), 0, SampleClock(rate_hz, self._clock, self._latency_ns)
+        for number in itertools.count():
+            arrived = self._next()
+            if arrived is None:
                 return
             if arrived.lost_before:
-                self._scene += 1
-                count = 0
-                offsets.clear()
-            played_ns = count * 1_000_000_000 // rate_hz
-            offsets.append(arrived.first_boot_ns - played_ns)
-            captured = self._captured(min(offsets) + played_ns, max(offsets) - min(offsets))
-            count += len(arrived.samples)
-            yield AudioBlock(self._microphone, channel.of(arrived.samples), rate_hz, captured, self._scene)
+                scene, count, sample_clock = next(_SCENES), 0, SampleClock(rate_hz, self._clock, self._latency_ns)
+            if number % _ASK_EVERY == 0:
+                disciplined_by = clock_source()
+            captured, fit_error_ns = sample_clock.capture(count, arrived.first_boot_ns)
+            timing = SampleTiming(fit_error_ns, self._latency_ns, disciplined_by)
+            samples = self._channel.of(arrived.samples, rate_hz)
+            yield AudioBlock(
+                self._microphone, samples, rate_hz, captured, scene, channel=self._channel.channel, timing=timing
+            )
+            count += len(samples)
 
-    def _captured(self, boot_ns: int, spread_ns: int) -> CaptureTime:
-        since_ns = self._clock.boot_ns() - boot_ns
-        return CaptureTime(self._clock.utc_ns() - since_ns, boot_ns, self._clock.error_ns() + spread_ns)
+    def _next(self) -> _Arrived | None:
+        """Wait for a block; None after ``close``."""
+        try:
+            arrived = self._arrived.get(timeout=self._silent_after_s)
+        except queue.Empty:
+            raise SourceError(
+                f"microphone {self._microphone!r}: no sound from {self._device or 'the default input'} for "
+                f"{self._silent_after_s:g} s; check the cable, or `python -m sounddevice` for what is there."
+            ) from None
+        return None if self._closed else arrived
 
     def _on_block(self, samples: NDArray[np.float32], age_s: float, lost_before: bool) -> None:
         """Take a block on PortAudio's thread, which must never wait."""
@@ -146,68 +140,3 @@ class MicrophoneSource:
             self._overflowed = False
         except queue.Full:
             self._overflowed = True
-
-
-def open_portaudio(device: str | None, block_s: float, on_block: OnBlock) -> SoundStream:
-    """Open a sound card at its own rate with all of its channels.
-
-    Raises:
-        ConfigurationError: sounddevice or PortAudio is not installed.
-        SourceError: there is no such card, or it cannot be opened now.
-    """
-    try:
-        import sounddevice  # an optional extra: a device without microphone does not carry it
-    except ImportError as error:
-        raise ConfigurationError(
-            "microphones need an extra: pip install 'nightjar[microphone]', and libportaudio2 of the system."
-        ) from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"microphones need PortAudio ({error}): apt-get install libportaudio2; the Python side, "
-            "pip install 'nightjar[microphone]', is there."
-        ) from error
-    card: int | str | None = int(device) if device is not None and device.isdecimal() else device
-
-    def called_back(indata: NDArray[np.float32], frames: int, times: _PortAudioTimes, status: _PortAudioStatus) -> None:
-        del frames
-        on_block(indata.copy(), times.currentTime - times.inputBufferAdcTime, status.input_overflow)
-
-    try:
-        found = sounddevice.query_devices(card, "input")
-        rate_hz = round(found["default_samplerate"])
-        stream = sounddevice.InputStream(
-            device=card,
-            samplerate=rate_hz,
-            channels=found["max_input_channels"],
-            dtype="float32",
-            blocksize=round(block_s * rate_hz),
-            callback=called_back,
-        )
-        stream.start()
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise SourceError(
-            f"sound card {device or '(default)'}: cannot be opened ({error}); see `python -m sounddevice` for a list."
-        ) from error
-    return _PortAudioStream(stream, rate_hz)
-
-
-class _PortAudioTimes(Protocol):
-    currentTime: float  # noqa: N815 - PortAudio's name
-    inputBufferAdcTime: float  # noqa: N815 - PortAudio's name
-
-
-class _PortAudioStatus(Protocol):
-    input_overflow: bool
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
-
-
-class _PortAudioStream:
-    def __init__(self, stream: _Closable, rate_hz: int) -> None:
-        self._stream = stream
-        self.rate_hz = rate_hz
-
-    def close(self) -> None:
-        self._stream.close()

@@ -62,7 +62,16 @@ def test_either_camera_of_a_pair_may_name_the_other_and_the_overview_is_not_read
         ),
         ("/dev/video0", "file:///road.mp4", 'cameras[1].url: got "file://", exp'),
         ("source: device", "source: rtsp://camera/1", "expected device, device:NAME, or a recording"),
-        ("source: device", "source: device, model: nonsense", "microphones[0].model: got"),
+        (
+            "source: device",
+            "source: device, model: plates",
+            'agent.yaml:8: microphones[0].model: got "plates", expected one of gunshot, gunshot-research, gunshot-mn04',
+        ),
+        (
+            "source: device",
+            "source: device, latency_ms: 5000",
+            "microphones[0].latency_ms: got 5000, expected less than",
+        ),
         ("source: device", "source: device, starts_at: 5", 'microphones[0].starts_at: got 5, expected "now" or'),
         ("source: device", 'source: device, starts_at: "5"', "a time with its zone"),
         ("source: device", "source: device, starts_at: yesterday", "a time with its zone"),
@@ -129,6 +138,48 @@ def test_when_a_recording_began(tmp_path: Path, at: str) -> None:
     text = GOOD.replace("source: device", f"source: a.wav, starts_at: {at}")
     (tmp_path / "agent.yaml").write_text(text, encoding="utf-8")
     assert load(tmp_path / "agent.yaml", AgentConfig).microphones[0].starts_at == datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("{lat: 91, lon: 0}", "agent.yaml:2: device.position.lat: got 91, expected less than or equal to 90"),
+        ("{lat: 40.4, lon: -80, error_m: 0}", "device.position.error_m: got 0, expected greater than 0"),
+        ("{lat: 40.4}", "agent.yaml:2: device.position: expected {lat, lon} or {x_m, y_m, origin}; lon is missing"),
+        ("{x_m: 1, y_m: 2}", "device.position: expected {lat, lon} or {x_m, y_m, origin}; origin is missing"),
+        ("{x_m: 1, y_m: 2, origin: {lat: 40}}", "agent.yaml:2: device.position.origin.lon: is missing"),
+        ("{x_m: 1, y_m: 2, lat: 3, lon: 4, origin: {lat: 40, lon: 4}}", "not of both; got lat, lon, x_m, y_m, origin"),
+        ("{x_m: 200000, y_m: 2, origin: {lat: 40, lon: 4}}", "device.position.x_m: got 200000, expected less than"),
+        ('"40.4, -80"', "agent.yaml:2: device.position: got"),
+        ("{latitude: 40.4, longitude: -80}", "device.position.latitude: there is no such setting"),
+    ],
+)
+def test_a_place_that_cannot_be_is_said_with_its_line(tmp_path: Path, place: str, said: str) -> None:
+    assert said in findings(tmp_path, GOOD.replace("certificate: device.pem", f"certificate: d.pem, position: {place}"))
+
+
+def test_a_microphone_stands_where_the_device_does_or_where_it_says(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "certificate: device.pem", "certificate: d.pem, position: {lat: 40.4, lon: -80, altitude_m: 300}"
+    )
+    text += (
+        "  - {id: roof, source: device:USB, position: {x_m: 1, y_m: 2, origin: {lat: 40, lon: -80}, error_m: 0.1}}\n"
+    )
+    (tmp_path / "agent.yaml").write_text(text, encoding="utf-8")
+    config = load(tmp_path / "agent.yaml", AgentConfig)
+    mast, roof = map(config.place_of, config.microphones)
+    assert mast is not None
+    assert (mast.lat, mast.lon, mast.altitude_m, mast.error_m) == (40.4, -80, 300, 5)
+    assert roof is not None
+    assert (roof.x_m, roof.z_m, roof.error_m) == (1, None, 0.1)
+    (tmp_path / "agent.yaml").write_text(GOOD, encoding="utf-8")
+    config = load(tmp_path / "agent.yaml", AgentConfig)
+    assert config.place_of(config.microphones[0]) is None
+
+
+def test_clips_cannot_be_made_a_recording_of_the_street(tmp_path: Path) -> None:
+    for setting in ("before_s: 60", "after_s: 60"):
+        assert "expected less than" in findings(tmp_path, f"{GOOD}clips: {{{setting}}}\n")
 
 
 def test_the_padding_has_one_bound(tmp_path: Path) -> None:

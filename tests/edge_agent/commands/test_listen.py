@@ -43,8 +43,20 @@ def test_one_line_a_recording_named_as_given(app: typer.Typer, folder: Path, mod
         str(folder / name) for name in ("a.wav", "clipped.ogg", "silent.flac", "a.wav")
     ]
     for line in lines:
-        assert set(line) == {"clip", "score", "shots", "ms"}
+        assert set(line) == {"clip", "score", "shots", "top", "condition", "ms"}
         assert 0 <= line["score"] <= 1
+
+
+def test_pains_24_every_recording_says_what_it_sounds_like(app: typer.Typer, folder: Path) -> None:
+    """pains-24: "What is it hearing?" The labels of the window likeliest to hold a gunshot, likeliest first."""
+    _, lines = run(app, folder)
+    for line in lines:
+        assert set(line["top"]) == {"gunshot", "fireworks", "impulsive", "background"}
+        assert list(line["top"].values()) == sorted(line["top"].values(), reverse=True)
+        assert line["top"]["gunshot"] == line["score"]
+    shown = CliRunner().invoke(app, [str(folder / "a.wav")]).stdout
+    likeliest = max(lines[0]["top"], key=lines[0]["top"].__getitem__)
+    assert f"{likeliest} {lines[0]['top'][likeliest]:.0%}" in shown
 
 
 def test_what_cannot_be_read_costs_only_itself(app: typer.Typer, folder: Path) -> None:
@@ -60,7 +72,10 @@ def test_an_empty_folder_costs_only_itself(app: typer.Typer, folder: Path, tmp_p
     (tmp_path / "none").mkdir()
     code, lines = run(app, tmp_path / "none", folder / "a.wav")
     assert code == 1
-    assert [set(line) for line in lines] == [{"clip", "error"}, {"clip", "score", "shots", "ms"}]
+    assert [set(line) for line in lines] == [
+        {"clip", "error"},
+        {"clip", "score", "shots", "top", "condition", "ms"},
+    ]
     assert lines[0]["clip"] == str(tmp_path / "none")
     assert "no recordings" in str(lines[0]["error"])
 
@@ -87,3 +102,60 @@ def test_a_police_live_fire_recording_is_heard(app: typer.Typer, assets: Path) -
     assert sum(bool(line["shots"]) for line in lines) >= len(lines) / 2
     for line in lines:
         assert all(shot["score"] <= line["score"] for shot in line["shots"])
+        for shot in line["shots"]:
+            assert set(shot) == SHOT_KEYS
+            assert 0 < shot["error_s"] < 0.1
+            assert 1 <= shot["round"] <= shot["rounds"]
+
+
+SHOT_KEYS = {
+    "at_s",
+    "error_s",
+    "score",
+    "kind",
+    "snr_db",
+    "wave",
+    "others",
+    "burst",
+    "round",
+    "rounds",
+    "fire",
+    "marks",
+}
+
+
+def test_a_file_of_ones_own_is_run_on_that_persons_word(app: typer.Typer, folder: Path, sound_networks) -> None:
+    code, lines = run(app, folder / "a.wav", "--model-file", sound_networks.student("own.onnx"))
+    assert code == 0
+    assert sum(lines[0]["top"].values()) == pytest.approx(1, abs=1e-3)
+    told = " ".join(CliRunner().invoke(app, ["--help"]).stdout.replace("│", " ").split())
+    assert "that the file may be run is your word" in told
+
+
+def test_a_head_of_ones_own_gets_the_trunk_from_the_models_folder(
+    app: typer.Typer, folder: Path, assets: Path, sound_networks
+) -> None:
+    code, lines = run(app, folder / "a.wav", "--model-file", sound_networks.head(), "--models-dir", assets / "weights")
+    assert (code, len(lines)) == (0, 1)
+
+
+def test_the_third_choice_without_its_trunk_exits_3_with_the_remedy(
+    app: typer.Typer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("NIGHTJAR_MODELS_DIR", raising=False)
+    result = CliRunner().invoke(app, [str(folder), "--model", "gunshot-mn04"])
+    assert result.exit_code == 3
+    assert "mn04_as.onnx  sha256 0a33217c" in result.stderr
+    assert "edge-agent models pull gunshot-mn04 --from FOLDER" in result.stderr
+
+
+def test_a_name_and_a_file_at_once_are_refused(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, [str(folder), "--model", "gunshot", "--model-file", "own.onnx"])
+    assert result.exit_code == 2
+    assert "expected one of them" in result.stderr
+
+
+def test_a_missing_model_file_exits_3(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, [str(folder), "--model-file", str(folder / "gone.onnx")])
+    assert (result.exit_code, "gone.onnx: no such file" in result.stderr) == (3, True)

@@ -268,6 +268,62 @@ def test_bench_and_list_tell_how_well_a_network_does_and_warn_of_a_worse_one(dev
     assert "reads us-dev 85.0% of the plates exactly" in out
 
 
+def gunshot_figures() -> str:
+    figures = 'on = "2026-11-21"\nhow = "a command"\nrecall = { general = 0.62, live-fire = 0.95 }\n'
+    figures += "recall_tenth = { general = 0.25, live-fire = 0.85 }\nfalse_alarms = { fireworks = 0.14 }\n"
+    return f"[sets.measured]\n{figures}"
+
+
+@pytest.fixture
+def ear(device: Bench, sound_networks) -> Path:
+    """The device's box holds a student and a head; the stick the trunk that goes with the head."""
+    student, head, trunk = sound_networks.student(), sound_networks.head(), sound_networks.trunk()
+    text = head_of("gunshot", student=student) + head_of("gunshot-mn04", trunk=trunk, head=head)
+    manifest = device.packaged / "manifest.toml"
+    manifest.write_text(manifest.read_text(encoding="utf-8") + text, encoding="utf-8")
+    for path in (student, head):
+        path.rename(device.packaged / path.name)
+    return Path(trunk.rename(device.stick / trunk.name))
+
+
+def head_of(name: str, **files: Path) -> str:
+    parts = {"student": "classifier"}
+    text = head(name, 1, "gunshot") + gunshot_figures()
+    return text + "".join(entry(parts.get(part, part), path) for part, path in files.items())
+
+
+def test_the_trunk_is_pulled_from_a_folder_and_its_head_is_in_the_box(device: Bench, ear: Path, run) -> None:
+    code, _, err = run("pull", "gunshot-mn04")
+    assert code == 2
+    assert "nobody publishes\n  trunk.onnx" in err
+    assert "head.onnx" not in err
+    assert "edge-agent models pull gunshot-mn04 --from FOLDER" in err
+    code, out, err = run("pull", "gunshot-mn04", "--from", ear.parent)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"installed: {device.home / 'trunk.onnx'} ({ear.stat().st_size:,} bytes)",
+        f"already there: {device.packaged / 'head.onnx'} ({(device.packaged / 'head.onnx').stat().st_size:,} bytes)",
+    ]
+    assert device.shop.asked == []
+    listed = {line["set"]: line for line in json.loads(run("list", "--json")[1])["sets"]}
+    assert listed["gunshot-mn04"]["complete"]
+    assert listed["gunshot-mn04"]["measured"]["recall"] == {"general": 0.62, "live-fire": 0.95}
+
+
+def test_how_well_the_gunshot_sets_hear_is_shown(device: Bench, ear: Path, run) -> None:
+    code, out, _ = run("list")
+    told = "  hears general 62.0%, live-fire 95.0% of the gunshots when 1 % of other sounds pass, general 25.0%, "
+    told += "live-fire 85.0% when 0.1 % do; of fireworks 14.0% pass then (2026-11-21)"
+    assert (code, out.count(told)) == (0, 2)
+    assert "gunshot      gunshot, classifier on cpu" in out
+    code, out, _ = run("bench", "gunshot", "gunshot-mn04", "--models-dir", device.stick, "--seconds", 0.01, "--json")
+    lines = {line["part"]: line for line in map(json.loads, out.splitlines())}
+    assert (code, set(lines)) == (0, {"classifier", "trunk", "head"})
+    assert all(line["accuracy"] == {"general": 0.62, "live-fire": 0.95} for line in lines.values())
+    assert lines["trunk"]["set"] == "gunshot-mn04"
+    assert run("verify", "gunshot", "gunshot-mn04", "--models-dir", device.stick)[0] == 0
+
+
 def test_bench_without_networks_exits_3(device: Bench, run) -> None:
     code, _, err = run("bench")
     assert (code, "no networks to measure" in err) == (3, True)

@@ -17,12 +17,13 @@ from edge_agent.diagnostics.checks import (
     check_microphone,
     check_models,
     check_outbox,
+    check_position,
     check_provider,
     check_runtime,
 )
 from edge_agent.errors import ModelError, SourceError
 from edge_agent.inference.providers import Provider
-from edge_agent.records import AudioBlock, CaptureTime, Frame
+from edge_agent.records import AudioBlock, CaptureTime, Frame, SampleTiming
 from edge_agent.watch import Source
 from edge_wire.clock import KernelDiscipline
 
@@ -142,7 +143,50 @@ def test_a_missing_camera_fails_with_its_reason() -> None:
 )
 def test_a_microphone_is_neither_dead_nor_overdriven(level: float | None, verdict: Verdict) -> None:
     samples = None if level is None else np.full(48_000, level, np.float32)
-    assert check_microphone("m", "device", lambda: microphone(samples)).verdict is verdict
+    assert next(check_microphone("m", "device", lambda: microphone(samples))).verdict is verdict
+
+
+def test_a_sound_card_that_is_not_there_is_told_with_what_is() -> None:
+    def gone() -> Iterator[AudioBlock]:
+        raise SourceError("sound card 'USB PnP': not there; check the cable. Inputs: 0: HDA Intel (2 in, 48000 Hz).")
+
+    (check,) = check_microphone("m", "device:USB PnP", lambda: Source(gone, lambda: None))
+    assert (check.verdict, "0: HDA Intel" in check.measured) == (Verdict.FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("clock_ms", "timing", "verdict", "fix"),
+    [
+        (3, SampleTiming(4_000_000, 0, "kernel"), Verdict.OK, ""),
+        (0, SampleTiming(0, 0, "recording"), Verdict.OK, ""),
+        (16_000, SampleTiming(0, 0, "recording"), Verdict.WARN, "starts_at"),
+        (16_000, SampleTiming(4_000_000, 0, "unsynchronised"), Verdict.WARN, "see the check of the clock"),
+        (15, SampleTiming(16_000_000, 0, "kernel"), Verdict.WARN, "unevenly"),
+    ],
+)
+def test_whether_a_microphone_can_take_part_in_pinpointing(
+    clock_ms: int, timing: SampleTiming, verdict: Verdict, fix: str
+) -> None:
+    """By the time of what was heard last: a sample clock needs a second or two."""
+    samples = np.full(4_800, 0.01, np.float32)
+    times = [CaptureTime(1, 1, error_ns) for error_ns in (90_000_000, clock_ms * 1_000_000)]
+    blocks = [AudioBlock("m", samples, 48_000, time, 0, timing=timing) for time in times]
+    sound, check = check_microphone("m", "device", lambda: Source(lambda: iter(blocks), lambda: None))
+    assert sound.verdict is Verdict.OK
+    assert (check.name, check.verdict) == ("microphone m time", verdict)
+    assert f"within {clock_ms}.0 ms" in check.measured
+    assert fix in check.fix
+    assert bool(check.fix) == bool(fix)
+
+
+@pytest.mark.parametrize(
+    ("error_m", "verdict", "word"),
+    [(0.5, Verdict.OK, ""), (30.0, Verdict.WARN, "aerial picture"), (None, Verdict.WARN, "device.position")],
+)
+def test_where_a_microphone_stands(error_m: float | None, verdict: Verdict, word: str) -> None:
+    check = check_position("m", error_m)
+    assert check.verdict is verdict
+    assert word in check.fix
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_agent.gunshots.onsets import OnsetGate, pick_onset, search_range
+from edge_agent.gunshots.onsets import OnsetGate
 
 Street = Callable[..., NDArray[np.float32]]
 
 
 def candidates(samples: NDArray[np.float32], rate_hz: int, size: int = 1000) -> list[int]:
     gate = OnsetGate(rate_hz)
-    return [c for first in range(0, len(samples), size) for c in gate.feed(samples[first : first + size])]
+    found = [c for first in range(0, len(samples), size) for c in gate.feed(samples[first : first + size])]
+    return found + gate.feed(samples[:0], over=True)
 
 
 def test_a_quiet_street_names_nothing(street: Street) -> None:
@@ -35,50 +36,33 @@ def test_the_floor_follows_a_louder_street(street: Street) -> None:
     quiet, loud = street([], seconds=5, noise=0.001), street([], seconds=20, noise=0.03)
     gate = OnsetGate(16_000)
     gate.feed(quiet)
-    before_dbfs = gate.floor_dbfs
     gate.feed(loud[:160_000])
-    assert gate.floor_dbfs > before_dbfs + 20
     assert gate.feed(loud[160_000:]) == []
+
+
+def test_digital_silence_is_no_floor_to_rise_from(street: Street) -> None:
+    """A muted card, or the padding of a recording: the sound that follows is no transient, a bang in it is."""
+    padded = np.concatenate([np.zeros(32_000, np.float32), street([1.0], seconds=3, noise=0.02)])
+    (candidate,) = candidates(padded, 16_000)
+    assert candidate / 16_000 == pytest.approx(3.0, abs=0.006)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 12_000, 22_050, 44_100, 48_000])
+def test_a_bang_is_named_at_every_rate(street: Street, rate_hz: int) -> None:
+    (candidate,) = candidates(street([2.0], rate_hz=rate_hz), rate_hz)
+    assert candidate / rate_hz == pytest.approx(2.0, abs=0.006)
+
+
+def test_a_rustle_does_not_hide_the_bang_behind_it(street: Street) -> None:
+    samples = street([2.0], noise=0.001) + 0.02 * street([1.98], noise=0.0)
+    assert any(abs(c / 16_000 - 2.0) <= 0.006 for c in candidates(samples, 16_000))
 
 
 def test_a_bang_in_the_first_frame_is_named(street: Street) -> None:
     assert candidates(street([0.0], seconds=1), 16_000)[:1] == [0]
+    assert candidates(street([0.0], seconds=0.05), 16_000) == [0]
 
 
 def test_silence_and_a_constant_offset_name_nothing() -> None:
     assert candidates(np.zeros(32_000, np.float32), 16_000) == []
     assert candidates(np.full(32_000, 0.5, np.float32), 16_000) == []
-
-
-@pytest.mark.parametrize("rate_hz", [12_000, 16_000, 48_000])
-@pytest.mark.parametrize("noise", [0.0005, 0.005, 0.02])
-def test_the_claimed_error_covers_the_real_one(street: Street, rate_hz: int, noise: float) -> None:
-    errors_s, claimed_s = [], []
-    for seed in range(30):
-        at = round((1.0 + seed * 0.0007) * rate_hz)
-        samples = street([at / rate_hz], seconds=1.5, rate_hz=rate_hz, noise=noise, seed=seed)
-        first, last = search_range(at + 30, rate_hz)
-        onset = pick_onset(samples[first:last], rate_hz)
-        errors_s.append((first + onset.sample - at) / rate_hz)
-        claimed_s.append(onset.error_s)
-    assert np.median(np.abs(errors_s)) <= 0.0005
-    # One sigma: two thirds within it, and not a bound so wide that it says nothing.
-    assert np.mean(np.abs(errors_s) <= 2 * np.array(claimed_s)) >= 0.6
-    assert np.median(claimed_s) <= 0.001
-
-
-def test_the_claimed_error_grows_with_the_noise(street: Street) -> None:
-    claimed = []
-    for noise in (0.0005, 0.05, 0.15):
-        streets = [street([1.0], seconds=1.5, noise=noise, seed=seed) for seed in range(20)]
-        first, last = search_range(16_000, 16_000)
-        claimed.append(np.mean([pick_onset(samples[first:last], 16_000).error_s for samples in streets]))
-    assert claimed == sorted(claimed)
-    assert claimed[2] > 1.2 * claimed[0]
-
-
-@pytest.mark.parametrize("stretch", [np.zeros(0, np.float32), np.zeros(500, np.float32), np.ones(3, np.float32)])
-def test_nothing_to_pick_is_no_error_but_uncertain(stretch: NDArray[np.float32]) -> None:
-    onset = pick_onset(stretch, 16_000)
-    assert onset.sample == 0
-    assert onset.error_s >= 0.005

@@ -7,7 +7,7 @@ import pytest
 from edge_agent.errors import ConfigurationError, ModelError
 from edge_agent.inference import models as models_module
 from edge_agent.inference.manifest import load_manifest, packaged_folder
-from edge_agent.inference.models import resolve_gunshot, resolve_plates, resolve_set
+from edge_agent.inference.models import resolve_gunshot, resolve_part, resolve_plates, resolve_set
 
 PARTS = ("detector", "ocr", "ocr-config")
 
@@ -194,16 +194,34 @@ def test_gunshot_sets_by_name(shelf: Shelf, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"gunshot-classifier\.onnx  sha256"):
         resolve_gunshot("gunshot")
     shelf.put(shelf.folder / "gunshot", "gunshot", "classifier")
-    assert resolve_gunshot("gunshot") == shelf.folder / "gunshot" / "gunshot-classifier.onnx"
+    assert resolve_gunshot("gunshot") == {"classifier": shelf.folder / "gunshot" / "gunshot-classifier.onnx"}
     shelf.put(tmp_path / "own", "gunshot", "classifier")
-    assert resolve_gunshot("gunshot", tmp_path / "own").parent == tmp_path / "own"
+    assert resolve_gunshot("gunshot", tmp_path / "own")["classifier"].parent == tmp_path / "own"
+
+
+def test_a_trunk_from_a_folder_and_a_head_from_the_box(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.declare("gunshot-mn04", 5, "gunshot", ("trunk", "head"))
+    own = tmp_path / "own"
+    shelf.put(shelf.folder, "gunshot-mn04", "head")
+    with pytest.raises(ModelError, match=r"(?s)Missing:\n  gunshot-mn04-trunk\.onnx .*models pull gunshot-mn04 --from"):
+        resolve_gunshot("gunshot-mn04")
+    with pytest.raises(ModelError, match=r"gunshot-mn04-trunk\.onnx"):
+        resolve_part("gunshot-mn04", "trunk")
+    shelf.put(own, "gunshot-mn04", "trunk")
+    assert resolve_gunshot("gunshot-mn04", own) == {
+        "trunk": own / "gunshot-mn04-trunk.onnx",
+        "head": shelf.folder / "gunshot-mn04-head.onnx",
+    }
+    assert resolve_part("gunshot-mn04", "trunk", own) == own / "gunshot-mn04-trunk.onnx"
+    with pytest.raises(ModelError, match="'gunshot-mn04': has no ear; it has trunk, head"):
+        resolve_part("gunshot-mn04", "ear")
 
 
 def test_an_unknown_or_wrong_set_is_named(shelf: Shelf) -> None:
     shelf.put(shelf.folder, "new")
     with pytest.raises(ModelError, match=r"'loud': not in .* it has new, old"):
         resolve_set("loud")
-    with pytest.raises(ModelError, match="'new': has no classifier"):
+    with pytest.raises(ModelError, match="'new': got kind plates, expected a set of kind gunshot"):
         resolve_gunshot("new")
 
 
@@ -278,12 +296,15 @@ def test_what_was_measured_of_a_set_is_read_and_compared(tmp_path: Path) -> None
     (tmp_path / "manifest.toml").write_text(text)
     a, b, c = (s.measured for s in load_manifest(tmp_path))
     assert a is not None and b is not None and c is not None  # noqa: PT018 -- for the type checker
-    assert (a.on, a.how, a.read["there"], a.found) == ("2026-11-21", "a command", 0.5, {})
+    assert (a.on, a.how, a.read["there"], a.found, a.recall) == ("2026-11-21", "a command", 0.5, {}, {})
     assert b.behind(a) == pytest.approx(0.1)
     assert a.behind(b) == pytest.approx(-0.1)
     assert a.behind(c) == 0
     (tmp_path / "manifest.toml").write_text(text.replace("0.9", "90.0"))
     with pytest.raises(ModelError, match=r"got 90\.0, expected a share"):
+        load_manifest(tmp_path)
+    (tmp_path / "manifest.toml").write_text(text.replace("read =", "guessed ="))
+    with pytest.raises(ModelError, match="guessed"):
         load_manifest(tmp_path)
 
 
@@ -303,7 +324,23 @@ def test_the_real_manifest_names_the_reference_set_from_anywhere(
     sets = {s.name: s for s in load_manifest(packaged_folder())}
     assert set(sets["reference"].files) == set(PARTS)
     assert all(re.fullmatch("[0-9a-f]{64}", f.sha256 or "0" * 64) for s in sets.values() for f in s.files.values())
-    assert [s.name for s in sets.values() if any(f.sha256 is None for f in s.files.values())] == ["fast-alpr"]
+    plates = [s for s in sets.values() if s.kind == "plates"]
+    assert [s.name for s in plates if any(f.sha256 is None for f in s.files.values())] == ["fast-alpr"]
+
+
+def test_the_gunshot_sets_say_how_well_they_hear_and_who_may_use_them() -> None:
+    sets = {s.name: s for s in load_manifest(packaged_folder()) if s.kind == "gunshot"}
+    assert set(sets) == {"gunshot", "gunshot-research", "gunshot-mn04"}
+    assert "not for commercial or government use" in sets["gunshot-research"].licence
+    there = [f for s in sets.values() for f in s.files.values() if (packaged_folder() / "gunshot" / f.name).is_file()]
+    assert {f.name for f in there} >= {"gunshot.onnx", "gunshot-research.onnx"}
+    assert all(f.sha256 == sha256(packaged_folder() / "gunshot" / f.name) for f in there)
+    assert sets["gunshot-mn04"].files["trunk"] not in there  # somebody else's, and never in the repository
+    for name in ("gunshot", "gunshot-research"):
+        measured = sets[name].measured
+        assert measured is not None
+        assert measured.recall.keys() == measured.recall_tenth.keys() >= {"general", "clean", "live-fire"}
+        assert "fireworks" in measured.false_alarms
 
 
 def test_what_comes_with_the_installation_reads_plates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,16 @@ def test_a_network_that_answers_otherwise_is_named_with_what_came(tiny_models, w
     assert check_network(write_network("sounds.onnx", (1, 64)), "classifier") is Provider.CPU
 
 
+def test_a_trunk_and_a_head_are_held_to_their_own_forms(sound_networks) -> None:
+    """pains-25."""
+    assert check_network(sound_networks.trunk(), "trunk") is Provider.CPU
+    assert check_network(sound_networks.head(), "head") is Provider.CPU
+    with pytest.raises(ModelError, match=r"\[1, 527\], \[1, 384\], expected a classifier's probabilities"):
+        check_network(sound_networks.trunk(), "classifier")
+    with pytest.raises(ModelError, match=r"expected a trunk's probabilities and embedding"):
+        check_network(sound_networks.head(), "trunk")
+
+
 def test_an_answer_that_is_no_number_is_named(tiny_models) -> None:
     tiny = tiny_models(rows=[(1, 2, 3, 4, float("nan"))])
     with pytest.raises(ModelError, match="no numbers"):
@@ -98,5 +108,6 @@ def test_the_shipped_plate_networks_pass() -> None:
 
 
 def test_the_reference_networks_pass(assets: Path) -> None:
-    for name, part in {"yolo-v9-t-416-license-plates-end2end1": "detector", "cct_xs_v2_global": "ocr"}.items():
+    parts = {"yolo-v9-t-416-license-plates-end2end1": "detector", "cct_xs_v2_global": "ocr", "mn04_as": "trunk"}
+    for name, part in parts.items():
         assert check_network(assets / "weights" / f"{name}.onnx", part) in Provider

@@ -13,7 +13,8 @@ from edge_agent.provisioning.device_key import FileDeviceKey
 from edge_agent.records import CaptureTime
 from edge_agent.sending import Urgency
 from edge_wire import codec, cose
-from edge_wire.messages import Ack, PixelBox, PlateRead, ShotArrival, Stream, Verdict
+from edge_wire.messages import Ack, PixelBox, PlateRead, ShotArrival, ShotClip, Stream, Verdict
+from edge_wire.packing import ranges_of
 
 
 class Device:
@@ -60,7 +61,7 @@ class Device:
         )
 
     @staticmethod
-    def shot(clip: bytes | None = None) -> ShotArrival:
+    def shot() -> ShotArrival:
         return ShotArrival(
             microphone="m1",
             deployment="d1",
@@ -71,8 +72,12 @@ class Device:
             rms_cdbfs=-900,
             clipped=False,
             rate_hz=48_000,
-            clip_sha256=None if clip is None else hashlib.sha256(clip).digest(),
         )
+
+    @staticmethod
+    def clip(*arrivals: int, clip: bytes, recording: bytes) -> ShotClip:
+        hashes = [hashlib.sha256(content).digest() for content in (clip, recording)]
+        return ShotClip("m1", ranges_of(arrivals), *hashes, 4_000)
 
     async def put(self, outbox, *tracks: int):
         return [await outbox.put(self.read(track), self.captured()) for track in tracks]

@@ -93,19 +93,6 @@ async def test_what_is_not_held_is_answered_so(device, how):
         assert (answer.total, answer.content, answer.sha256) == (0, b"", hashlib.sha256(b"frame").digest())
 
 
-async def test_a_clip_is_kept_and_sent_on_request(device):
-    async with device.outbox() as outbox:
-        await device.ack_open(outbox)
-        shot = Entry(device.shot(b"clip"), device.captured())
-        identity = await outbox.put_with_files(shot, [EvidenceFile(Part.CLIP, b"clip")])
-        assert await media(device, outbox) == []
-        wanted = (Wanted(Part.CLIP, hashlib.sha256(b"clip").digest()),)
-        command = Command(1, "send_media", outbox.epoch, sequence=identity.sequence, wanted=wanted)
-        await outbox.send_media(command)
-        ((_, body),) = await media(device, outbox)
-        assert (body.content, body.sequence) == (b"clip", identity.sequence)
-
-
 async def test_a_file_that_the_read_does_not_name_is_refused(device):
     async with device.outbox() as outbox:
         await device.ack_open(outbox)

@@ -15,6 +15,7 @@ async def test_shots_live_reads_asked_media_reports_backlog_newest_first_other_m
         files = [EvidenceFile(Part.CROP, b"not asked")]
         old.append(await outbox.put_with_files(Entry(device.read(2, crop=b"not asked"), device.captured()), files))
         old_shot = await outbox.put(device.shot(), device.captured())
+        old_clip = await outbox.put(device.clip(3, clip=b"c", recording=b"r"), device.captured())
         device.clock.advance(61 * S)
         live = await device.put(outbox, 3, 4)
         new_shot = await outbox.put(device.shot(), device.captured())
@@ -26,6 +27,7 @@ async def test_shots_live_reads_asked_media_reports_backlog_newest_first_other_m
         assert [row.urgency for row in rows] == [
             Urgency.SHOT,
             Urgency.SHOT,
+            Urgency.SHOT,
             Urgency.LIVE_READ,
             Urgency.LIVE_READ,
             Urgency.ASKED_MEDIA,
@@ -34,10 +36,10 @@ async def test_shots_live_reads_asked_media_reports_backlog_newest_first_other_m
             Urgency.BACKLOG,
             Urgency.OTHER_MEDIA,
         ]
-        assert [row.identity for row in rows[:2]] == [new_shot, old_shot]
-        assert [row.identity for row in rows[2:4]] == live
-        assert device.message(rows[4]).body.content == b"asked"
-        assert [row.identity for row in rows[6:8]] == old[::-1]
+        assert [row.identity for row in rows[:3]] == [new_shot, old_clip, old_shot]
+        assert [row.identity for row in rows[3:5]] == live
+        assert device.message(rows[5]).body.content == b"asked"
+        assert [row.identity for row in rows[7:9]] == old[::-1]
 
 
 async def test_the_wall_clock_changes_no_order(device):

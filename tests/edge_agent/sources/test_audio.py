@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from support import FakeClock
 
 from edge_agent.errors import ConfigurationError, SourceError
+from edge_agent.records import SampleTiming
 from edge_agent.sources.audio import RecordingsSource, list_recordings, open_audio_source, read_blocks
-from edge_agent.sources.channels import BestChannel
 from edge_agent.sources.microphone import MicrophoneSource
 from edge_agent.sources.pacing import Pace, Pacing
 
@@ -142,14 +142,18 @@ def test_the_loudest_channel_is_heard_and_kept(tmp_path: Path) -> None:
     heard = np.concatenate([samples for _, _, samples in read_blocks(tmp_path / "two.wav")])
     np.testing.assert_allclose(heard, loud, atol=1e-4)
 
-    channel = BestChannel()
-    left, right = np.full((100, 1), 0.5, np.float32), np.full((100, 1), 0.4, np.float32)
-    assert channel.of(np.hstack([left, right]))[0] == pytest.approx(0.5)
-    # A little louder is no reason for a seam; ten times the energy is.
-    assert channel.of(np.hstack([right, left]))[0] == pytest.approx(0.4)
-    for _ in range(12):
-        last = channel.of(np.hstack([right * 0.01, left]))
-    assert last[0] == pytest.approx(0.5)
+
+def test_the_blocks_say_which_channel_they_are_of_and_that_their_time_is_the_recordings(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    loud = write(tmp_path / "one.wav", 12.0)
+    soundfile.write(tmp_path / "two.wav", np.hstack([np.zeros_like(loud), loud]), 8000)
+    source = open_audio_source(tmp_path / "two.wav", microphone="m", clock=clock, pace=Pace.FAST, starts_at_utc_ns=5)
+    blocks = list(source.blocks())
+    assert {b.channel for b in blocks} == {1}
+    assert {b.timing for b in blocks} == {SampleTiming(0, 0, "recording")}
+    assert {b.captured.error_ns for b in blocks} == {0}
+    assert source.condition() == "input 1 of 2 is dead: silence while another hears sound"
 
 
 def test_a_recording_that_is_not_there_is_said_to_be_not_there(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
-import importlib.util
+"""A sound card's blocks: numbered, timed, and never joined across a gap."""
+
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from support import FakeClock
 
-from edge_agent.errors import ConfigurationError, SourceError
-from edge_agent.sources.microphone import MicrophoneSource, OnBlock, open_portaudio
+from edge_agent.errors import SourceError
+from edge_agent.sources.channels import DEAD_AFTER_S
+from edge_agent.sources.microphone import MicrophoneSource
+from edge_agent.sources.sound_cards import OnBlock
+from edge_wire.timing import clock_source
 
 RATE_HZ = 48_000
 BLOCK = 4800
@@ -36,7 +40,7 @@ def block(level: float = 0.1, channels: int = 1) -> np.ndarray:
 
 def source_of(clock: FakeClock, play: Callable[[OnBlock], None]) -> tuple[MicrophoneSource, FakeCard]:
     card = FakeCard(play)
-    return MicrophoneSource("m", "usb", clock, card.open, silent_after_s=0.01), card
+    return MicrophoneSource("m", "usb", clock, open_stream=card.open, silent_after_s=0.01), card
 
 
 def test_capture_times_come_from_the_sample_count_and_the_promptest_block(clock: FakeClock) -> None:
@@ -51,10 +55,27 @@ def test_capture_times_come_from_the_sample_count_and_the_promptest_block(clock:
     blocks = source.blocks()
     heard = [next(blocks) for _ in range(3)]
     # The second is the promptest (2 ms): from there on every block stands on its line, 100 ms apart.
-    assert [b.captured.boot_ns - began for b in heard] == [9_000_000, 102_000_000, 202_000_000]
+    assert [round((b.captured.boot_ns - began) / 1e6) for b in heard] == [9, 102, 202]
     assert heard[2].captured.utc_ns - heard[2].captured.boot_ns == clock.utc_ns() - clock.boot_ns()
-    assert heard[2].captured.error_ns == clock.error_ns() + 28_000_000
-    assert {(b.scene, b.rate_hz, len(b.samples)) for b in heard} == {(0, RATE_HZ, BLOCK)}
+    assert {b.captured.error_ns for b in heard} == {clock.error_ns()}, "the clock's share alone"
+    assert heard[0].timing.fit_error_ns > heard[2].timing.fit_error_ns > 2_000_000
+    assert {b.timing.clock_source for b in heard} == {clock_source()}
+    assert {(b.rate_hz, len(b.samples), b.channel) for b in heard} == {(RATE_HZ, BLOCK, 0)}
+
+
+def test_the_way_from_the_membrane_to_the_sample_is_taken_off(clock: FakeClock) -> None:
+    def play(on_block: OnBlock) -> None:
+        clock.advance(100_000_000)
+        on_block(block(), 0.1, False)
+
+    heard = []
+    for latency_ns in (0, 12_000_000):
+        clock.now_boot_ns = clock.now_utc_ns = 1_000_000_000_000
+        card = FakeCard(play)
+        source = MicrophoneSource("m", "usb", clock, latency_ns=latency_ns, open_stream=card.open)
+        heard.append(next(source.blocks()))
+    assert heard[0].captured.utc_ns - heard[1].captured.utc_ns == 12_000_000
+    assert [b.timing.latency_ns for b in heard] == [0, 12_000_000]
 
 
 def test_lost_samples_begin_a_new_scene(clock: FakeClock) -> None:
@@ -65,17 +86,28 @@ def test_lost_samples_begin_a_new_scene(clock: FakeClock) -> None:
 
     source, _ = source_of(clock, play)
     blocks = source.blocks()
-    assert [next(blocks).scene for _ in range(4)] == [0, 0, 1, 1]
+    scenes = [next(blocks).scene for _ in range(4)]
+    assert [scene - scenes[0] for scene in scenes] == [0, 0, 1, 1]
 
 
 def test_a_card_that_falls_silent_is_an_error_and_can_be_iterated_again(clock: FakeClock) -> None:
     source, card = source_of(clock, lambda on_block: on_block(block(), 0.1, False))
-    for scene in (0, 1):
+    scenes = []
+    for _ in range(2):
         blocks = source.blocks()
-        assert next(blocks).scene == scene
+        scenes.append(next(blocks).scene)
         with pytest.raises(SourceError, match="no sound from usb"):
             next(blocks)
     assert card.closed == 2
+    assert scenes[0] != scenes[1]
+
+
+def test_a_card_that_another_source_opens_anew_does_not_go_on_where_it_broke_off(clock: FakeClock) -> None:
+    scenes = set()
+    for _ in range(2):  # as the agent does: a source for each connection
+        source, _ = source_of(clock, lambda on_block: on_block(block(), 0.1, False))
+        scenes.add(next(source.blocks()).scene)
+    assert len(scenes) == 2
 
 
 def test_blocks_that_nobody_fetched_are_lost_and_told(clock: FakeClock) -> None:
@@ -91,7 +123,7 @@ def test_blocks_that_nobody_fetched_are_lost_and_told(clock: FakeClock) -> None:
     first = next(blocks)
     kept[0](block(), 0.1, False)
     scenes = [first.scene, *(next(blocks).scene for _ in range(100))]
-    assert scenes == [0] * 100 + [1]
+    assert [scene - scenes[0] for scene in scenes] == [0] * 100 + [1]
 
 
 def test_close_ends_the_blocks_and_lets_go_of_the_card(clock: FakeClock) -> None:
@@ -105,13 +137,20 @@ def test_close_ends_the_blocks_and_lets_go_of_the_card(clock: FakeClock) -> None
     assert list(source.blocks()) == []
 
 
-def test_without_portaudio_the_error_says_what_to_install() -> None:
-    if importlib.util.find_spec("sounddevice") is not None:
-        try:
-            import sounddevice  # noqa: F401 - only whether it can be loaded matters
-        except OSError:
-            pass
-        else:
-            pytest.skip("PortAudio is installed here; remove libportaudio2 to run this test")
-    with pytest.raises(ConfigurationError, match=r"nightjar\[microphone\].*libportaudio2|libportaudio2.*nightjar\["):
-        open_portaudio(None, 0.1, lambda samples, age_s, lost: None)
+def test_the_channel_that_hears_is_named_and_a_dead_one_is_told(clock: FakeClock) -> None:
+    street = np.random.default_rng(1).normal(0, 0.01, (BLOCK, 1)).astype(np.float32)
+
+    def play(on_block: OnBlock) -> None:
+        for _ in range(round(DEAD_AFTER_S / 0.1) - 10):
+            on_block(np.hstack([np.zeros_like(street), street]), 0.1, False)
+
+    kept: list[OnBlock] = []
+    source, _ = source_of(clock, lambda on_block: (kept.append(on_block), play(on_block))[1])
+    blocks = source.blocks()
+    heard = [next(blocks) for _ in range(90)]
+    assert {b.channel for b in heard} == {1}
+    assert source.condition() == ""
+    play(kept[0])
+    for _ in range(20):
+        next(blocks)
+    assert source.condition() == "input 1 of 2 is dead: silence while another hears sound"
