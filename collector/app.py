@@ -1,8 +1,8 @@
 """The composition root of the collector: the only module that knows every room, and joins them.
 
-One asyncio loop owns ingest, the matcher in force and the API. Whichever of them ends first, by an error or because the
-collector is asked to stop, ends the others in order: the batch in hand is committed and acknowledged, the broker is
-left, open streams are ended.
+One asyncio loop owns ingest, the matcher in force, the followers of the feed and the API. Whichever of them ends first,
+by an error or because the collector is asked to stop, ends the others in order: the batch in hand is committed and
+acknowledged, the broker is left, open streams are ended.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from collector.alerts.raising import Raising
 from collector.alerts.rematching import rematch
 from collector.api.app import create_app
 from collector.api.server import serve
-from collector.config import CollectorConfig
+from collector.config import CollectorConfig, Locate
 from collector.errors import ConfigurationError
 from collector.fleet import signing_key
 from collector.hotlists.live import LiveMatcher
+from collector.incidents.following import IncidentFollower
+from collector.incidents.rules import Rules
+from collector.incidents.verdicts import Verdicts
 from collector.ingest.ingest import Ingest
 from collector.ingest.link import BrokerSettings
 from collector.ingest.picture_folder import PictureFolder
+from collector.locate.records import Weather
 from collector.passages.following import PassageFollower
 from collector.store.database import Store
 from collector.store.users import Users
@@ -67,6 +71,7 @@ async def _run_on(
 ) -> None:
     live = LiveMatcher(store)
     passages = PassageFollower(store, config.passages.within_s)
+    rules = _rules(config.locate)
     pictures = PictureFolder(config.pictures)
     broker = config.broker
     ingest = Ingest(
@@ -78,6 +83,8 @@ async def _run_on(
         lambda: Raising(live.matcher),
         config.historical_after_s,
     )
+
+    incidents = IncidentFollower(store, clock, rules, ingest.ask_for_sound)
 
     async def match_again() -> None:
         for device in await rematch(store, Raising(live.matcher), clock.utc_ns):
@@ -95,12 +102,14 @@ async def _run_on(
         clock,
         secure=secure,
         hearing=lambda: ingest.hearing,
+        verdicts=Verdicts(store, rules, ingest.ask_for_sound),
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = {
         ingest.start(),
         asyncio.create_task(live.follow(match_again), name="hotlists"),
         asyncio.create_task(passages.follow(), name="passages"),
+        asyncio.create_task(incidents.follow(), name="incidents"),
         asyncio.create_task(
             serve(
                 app,
@@ -120,6 +129,7 @@ async def _run_on(
     finally:
         live.stop()
         passages.stop()
+        incidents.stop()
         await ingest.stop()
         for task in tasks:
             task.cancel()
@@ -134,6 +144,20 @@ async def _announce(ingest: Ingest, address: asyncio.Future[str], ready: Callabl
     if not await ingest.wait_until_subscribed(_SUBSCRIBE_S):
         log.warning("the broker is not there yet; the API serves what is stored", waited_s=_SUBSCRIBE_S)
     ready(url)
+
+
+def _rules(config: Locate) -> Rules:
+    weather = config.weather
+    return Rules(
+        alert_from=config.alert_from,
+        audible_m=config.audible_m,
+        weather=None if weather is None else Weather(weather.temperature_c, weather.wind_mps, weather.wind_from_deg),
+        settle_s=config.settle_s,
+        nearby_s=config.nearby_s,
+        nearby_m=config.nearby_m,
+        hold_s=config.hold_h * 3_600,
+        hold_gunshot_s=config.hold_gunshot_days * 86_400,
+    )
 
 
 def _page() -> Path | None:

@@ -66,6 +66,40 @@ class Passages(Settings):
     """Reads of one site belong to one passage if they could first read the plate within so many seconds."""
 
 
+class Air(Settings):
+    """The weather about the sensors, which bends the way of sound and sets its speed."""
+
+    temperature_c: Annotated[float, Field(ge=-60, le=60)]
+    """Of the air; sound is 0.6 m/s faster a degree."""
+    wind_mps: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Its speed."""
+    wind_from_deg: Annotated[float, Field(ge=0, le=360)] = 0.0
+    """Where the wind comes from, clockwise from north."""
+
+
+class Locate(Settings):
+    """How shot arrivals become incidents, which of them alert, and what is kept for them."""
+
+    weather: Air | None = None
+    """The air as it usually is; without it 15 C and no wind are assumed, and locations are less sure."""
+    audible_m: Annotated[float, Field(ge=50, le=5_000)] = 800.0
+    """From how far a microphone usually hears a shot: its zone where it is the only one, and who is within earshot."""
+    alert_from: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """An incident alerts from this probability of gunfire, all sensors together. Nothing but this line moves it, on no
+    holiday either; each incident keeps the one that it was judged by."""
+    settle_s: Annotated[float, Field(ge=0.5, le=30)] = 2.5
+    """How long after sound has reached a microphone its arrival may take to come here. A doubtful incident waits so
+    long for sensors that may still tell; a sure one alerts at once."""
+    nearby_s: Annotated[float, Field(ge=1, le=3_600)] = 120.0
+    """Plate reads so many seconds before or after a located incident are attached to it,"""
+    nearby_m: Annotated[float, Field(ge=10, le=10_000)] = 500.0
+    """if their device stands within so many metres of the location."""
+    hold_h: Annotated[float, Field(ge=0, le=168)] = 24.0
+    """So many hours after an incident was made retention leaves these reads alone."""
+    hold_gunshot_days: Annotated[float, Field(ge=0, le=3_650)] = 30.0
+    """So many days after a person's verdict `gunshot`, and only after that one."""
+
+
 class CollectorConfig(Settings):
     """Everything a collector is told."""
 
@@ -76,6 +110,7 @@ class CollectorConfig(Settings):
     broker: Broker
     http: Http = Http()
     passages: Passages = Passages()
+    locate: Locate = Locate()
     historical_after_s: Annotated[int, Field(ge=1, le=86_400)] = 120
     """A detection older than this when it arrives is marked historical, and its alerts too."""
 

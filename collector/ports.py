@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,4 +48,15 @@ class Raiser(Protocol):
 
     async def raise_and_revise(self, tx: Transaction, passed: Sequence[Passed], at_ns: int) -> Alerted:
         """Raise and revise in the transaction that stores the reads; ``at_ns`` is UTC."""
+        ...
+
+
+class AskForSound(Protocol):
+    """Asks the devices that are connected for what has not come of the sound of an incident.
+
+    Clips if it has alerted, of the closest sensors first; recordings if somebody has asked for them.
+    """
+
+    async def __call__(self, incident_id: int, shot_ids: Collection[int] | None, /) -> None:
+        """Ask for what belongs to these shots of it; to all of them if None."""
         ...

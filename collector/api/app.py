@@ -11,12 +11,13 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from collector.api import answers, detections, page, sessions
+from collector.api import answers, detections, incidents, page, sessions
 from collector.api.headers import SecurityHeaders
 from collector.api.login import Login
 from collector.api.passwords import Passwords
 from collector.api.pictures import Pictures
 from collector.api.stream import HEARTBEAT_S, Streams
+from collector.incidents.verdicts import Verdicts
 from collector.store.database import Store
 from collector.store.feed import FeedSignal
 from collector.store.users import Users
@@ -49,6 +50,7 @@ def create_app(
     *,
     secure: bool,
     hearing: Callable[[], bool],
+    verdicts: Verdicts,
     passwords: Passwords | None = None,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> FastAPI:
@@ -63,6 +65,7 @@ def create_app(
         clock: UTC for what is stored and shown, boot time for the login throttle.
         secure: whether browsers reach it by HTTPS: cookies and Origin depend on it.
         hearing: whether what devices say can arrive now.
+        verdicts: takes what people say of incidents, and their requests for recordings.
         passwords: how passwords are verified.
         heartbeat_s: how often a quiet stream says that it lives.
     """
@@ -82,10 +85,11 @@ def create_app(
     app.state.pictures = pictures
     app.state.clock = clock
     app.state.hearing = hearing
+    app.state.verdicts = verdicts
     app.state.login = Login(users, passwords or Passwords(), clock)
     app.state.streams = Streams(store, users, feed_signal, clock, hearing, heartbeat_s=heartbeat_s)
     answers.install(app)
-    for router in (sessions.router, detections.router, page.router):
+    for router in (sessions.router, detections.router, incidents.router, page.router):
         # Taken as they are rather than included, so that `app.routes` is the flat list that a test can hold against
         # the permission table.
         app.router.routes.extend(router.routes)

@@ -36,6 +36,8 @@ async def compose(store: Store, rows: Sequence[FeedRow]) -> dict[int, str]:
             objects[FeedKind.PASSAGE, str(passage_id)] = present.passage(passage)
         for shot_id, shot in (await queries.shots_by_id(tx, map(int, refs[FeedKind.SHOT]))).items():
             objects[FeedKind.SHOT, str(shot_id)] = present.shot(shot)
+        for incident_id, incident in (await queries.incidents_by_id(tx, map(int, refs[FeedKind.INCIDENT]))).items():
+            objects[FeedKind.INCIDENT, str(incident_id)] = present.incident(incident)
         for device in await queries.devices(tx, refs[FeedKind.DEVICE]):
             objects[FeedKind.DEVICE, device.id] = present.device(device)
         for ref in refs[FeedKind.PICTURE]:

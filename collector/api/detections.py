@@ -21,8 +21,9 @@ from edge_wire.clock import Clock
 router = APIRouter(prefix="/api", responses=REFUSED, tags=["detections"])
 
 _LARGEST: Final = 2**63 - 1  # what a row's id and a feed number can be
-_PICTURE_IS_FOR_EVER: Final = "private, max-age=31536000, immutable"
+FILE_IS_FOR_EVER: Final = "private, max-age=31536000, immutable"
 
+Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 Id = Annotated[int, Path(ge=1, le=_LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=queries.MAX_PAGE, description="at most so many")]
 Plate = Annotated[
@@ -36,7 +37,7 @@ async def list_alerts(
     request: Request, _: Asking, state: AlertState | None = None, limit: Limit = 50, before: Before = None
 ) -> Alerts:
     """Alerts, newest first."""
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = await queries.alerts(tx, state=state, limit=limit, before=before)
     return Alerts(alerts=[present.alert(alert) for alert in found])
 
@@ -44,7 +45,7 @@ async def list_alerts(
 @router.get("/alerts/{alert_id}", responses=MISSING)
 async def show_alert(request: Request, _: Asking, alert_id: Id) -> Alert:
     """One alert."""
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = (await queries.alerts_by_id(tx, [alert_id])).get(alert_id)
     if found is None:
         raise NotFoundError(f"alert {alert_id}: there is no such alert")
@@ -55,7 +56,7 @@ async def show_alert(request: Request, _: Asking, alert_id: Id) -> Alert:
 async def acknowledge_alert(request: Request, principal: Asking, alert_id: Id) -> Alert:
     """Say that a person has seen it. Of several who do, the first one's name stays."""
     now_ns = cast(Clock, request.app.state.clock).utc_ns()
-    return present.alert(await acknowledge(_store(request), alert_id, principal.name, now_ns))
+    return present.alert(await acknowledge(store_of(request), alert_id, principal.name, now_ns))
 
 
 @router.get("/reads")
@@ -63,7 +64,7 @@ async def list_reads(
     request: Request, _: Asking, plate: Plate = None, limit: Limit = 50, before: Before = None
 ) -> Reads:
     """Plate reads, newest first."""
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = await queries.reads(tx, plate=plate, limit=limit, before=before)
     return Reads(reads=[present.read(read) for read in found])
 
@@ -76,7 +77,7 @@ async def list_passages(
 
     With `plate` those of which a read says so.
     """
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = await queries.passages(tx, plate=plate, limit=limit, before=before)
     return Passages(passages=[present.passage(one) for one in found])
 
@@ -84,7 +85,7 @@ async def list_passages(
 @router.get("/passages/{passage_id}", responses=MISSING)
 async def show_passage(request: Request, _: Asking, passage_id: Id) -> Passage:
     """One passage with its reads."""
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = (await queries.passages_by_id(tx, [passage_id])).get(passage_id)
     if found is None:
         raise NotFoundError(f"passage {passage_id}: there is no such passage")
@@ -94,7 +95,7 @@ async def show_passage(request: Request, _: Asking, passage_id: Id) -> Passage:
 @router.get("/shots")
 async def list_shots(request: Request, _: Asking, limit: Limit = 50, before: Before = None) -> Shots:
     """Shots as single sensors heard them, newest first."""
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = await queries.shots(tx, limit=limit, before=before)
     return Shots(shots=[present.shot(shot) for shot in found])
 
@@ -102,7 +103,7 @@ async def list_shots(request: Request, _: Asking, limit: Limit = 50, before: Bef
 @router.get("/devices")
 async def list_devices(request: Request, _: Asking) -> Devices:
     """Every device, by id, and how it was when it was last heard."""
-    async with _store(request).read() as tx:
+    async with store_of(request).read() as tx:
         found = await queries.devices(tx)
     return Devices(devices=[present.device(device) for device in found])
 
@@ -112,18 +113,18 @@ async def list_devices(request: Request, _: Asking) -> Devices:
     response_class=Response,
     responses={**MISSING, 200: {"content": {"image/jpeg": {}}, "description": "exactly the bytes with this hash"}},
 )
-async def show_picture(request: Request, _: Asking, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
+async def show_picture(request: Request, _: Asking, sha256: Sha256) -> Response:
     """A crop, frame or overview; 404 while it has not arrived."""
     content = await jpeg(cast(Pictures, request.app.state.pictures), bytes.fromhex(sha256))
-    return Response(content, media_type="image/jpeg", headers={"Cache-Control": _PICTURE_IS_FOR_EVER})
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": FILE_IS_FOR_EVER})
 
 
 _STREAM_ANSWER: Final[dict[str, Any]] = {
     "description": (
         "Server-sent events. `id:` is the feed number, one ascending number over everything; `event:` is `alert`, "
-        "`read`, `passage`, `shot`, `picture` or `device`; `data:` is the object as it is now, as the other routes "
-        "show it (`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at, ingest}` comes at the beginning "
-        "and every 5 s; `ingest` is `disconnected` while nothing that devices say can arrive."
+        "`read`, `passage`, `shot`, `incident`, `picture` or `device`; `data:` is the object as it is now, as the "
+        "other routes show it (`picture`: `{sha256, part, read}`). `event: heartbeat` with `{at, ingest}` comes at the "
+        "beginning and every 5 s; `ingest` is `disconnected` while nothing that devices say can arrive."
     ),
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
@@ -144,5 +145,6 @@ async def follow(
     return StreamingResponse(streams.follow(principal, cursor), media_type="text/event-stream")
 
 
-def _store(request: Request) -> Store:
+def store_of(request: Request) -> Store:
+    """The store that is served."""
     return cast(Store, request.app.state.store)

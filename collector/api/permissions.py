@@ -15,7 +15,8 @@ EVERYBODY: Final = None
 _ANY_ROLE: Final = frozenset(Role)
 # Who keeps the lists does not see whom they hit.
 _DETECTIONS: Final = _ANY_ROLE - {Role.HOTLIST_MANAGER}
-_ACKNOWLEDGE: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMINISTRATOR})
+_OPERATES: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMINISTRATOR})
+_SUPERVISES: Final = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 
 ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "GET /healthz": EVERYBODY,
@@ -29,11 +30,17 @@ ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "GET /api/me": _ANY_ROLE,
     "GET /api/alerts": _DETECTIONS,
     "GET /api/alerts/{alert_id}": _DETECTIONS,
-    "POST /api/alerts/{alert_id}/acknowledge": _ACKNOWLEDGE,
+    "POST /api/alerts/{alert_id}/acknowledge": _OPERATES,
     "GET /api/reads": _DETECTIONS,
     "GET /api/passages": _DETECTIONS,
     "GET /api/passages/{passage_id}": _DETECTIONS,
     "GET /api/shots": _ANY_ROLE,
+    "GET /api/incidents": _DETECTIONS,
+    "GET /api/incidents/{incident_id}": _DETECTIONS,
+    "GET /api/incidents/{incident_id}/revisions": _DETECTIONS,
+    "POST /api/incidents/{incident_id}/verdict": _OPERATES,
+    "POST /api/incidents/{incident_id}/recordings": _SUPERVISES,
+    "GET /api/clips/{sha256}": _DETECTIONS,
     "GET /api/devices": _ANY_ROLE,
     "GET /api/pictures/{sha256}": _DETECTIONS,
     "GET /api/stream": _ANY_ROLE,
@@ -45,6 +52,8 @@ STREAMED: Final[Mapping[FeedKind, frozenset[Role]]] = {
     FeedKind.PASSAGE: _DETECTIONS,
     FeedKind.PICTURE: _DETECTIONS,
     FeedKind.SHOT: _ANY_ROLE,
+    # With plate reads nearby.
+    FeedKind.INCIDENT: _DETECTIONS,
     FeedKind.DEVICE: _ANY_ROLE,
 }
 """Which kinds of the stream a role is sent."""

@@ -30,7 +30,7 @@ class Message:
     """One message of the stream.
 
     Attributes:
-        kind: ``alert``, ``read``, ``shot``, ``picture``, ``device`` or ``heartbeat``.
+        kind: ``alert``, ``read``, ``passage``, ``shot``, ``incident``, ``picture``, ``device`` or ``heartbeat``.
         number: the feed number that has been reached; what to begin behind next time.
         body: the object.
     """

@@ -1,10 +1,10 @@
-"""``collector tail``: reads, passages, shots and alerts as they arrive, each with how long it took."""
+"""``collector tail``: reads, passages, shots, incidents and alerts as they arrive, each with how long it took."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,7 +16,6 @@ from collector.errors import AuthenticationError, ConfigurationError, Permission
 from edge_wire.yaml_config import ConfigError, find, load
 
 _DEFAULT_URL = "http://127.0.0.1:8443"
-_SHOWN = ("alert", "read", "passage", "shot")
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 _EXAMPLES = """
@@ -42,13 +41,13 @@ def tail(
     ] = False,
     config: Config = None,
 ) -> None:
-    """Print reads, passages, shots and alerts as they arrive, with their latency, until Ctrl-C."""
+    """Print reads, passages, shots, incidents and alerts as they arrive, with their latency, until Ctrl-C."""
     try:
         stream = Stream(
             url or _configured(config), _token(token_file), ca=ca, told=lambda sentence: typer.echo(sentence, err=True)
         )
         for message in stream.messages():
-            if message.kind in _SHOWN:
+            if message.kind in _SAYERS:
                 line = (
                     json.dumps({"kind": message.kind, **message.body}) if as_json else say(message.kind, message.body)
                 )
@@ -70,31 +69,34 @@ def say(kind: str, shown: Mapping[str, Any]) -> str:
     """One line for people: when it was captured, what, where, and how long it took.
 
     Args:
-        kind: ``alert``, ``read``, ``passage`` or ``shot``.
+        kind: ``alert``, ``read``, ``passage``, ``shot`` or ``incident``.
         shown: the object as the API has it.
     """
-    if kind == "passage":
-        at, parts = _passage(shown)
-        return _line(at, parts)
-    took = f"{shown['latency_ms']:.0f} ms"
-    if kind == "alert":
-        read, entry = shown["read"], shown["entry"]
-        what = f"ALERT {shown['id']} {read['text']} listed as {entry['plate']} ({entry['list']}: {entry['reason']})"
-        parts = [what, f"{read['device']}/{read['camera']}", shown["state"], f"{took} to the alert"]
-        if shown["historical"]:
-            parts.append("historical")
-        if shown["support"] != "raised":
-            parts.append(f"hit {shown['support']}")
-        at = read["captured_at"]
-    elif kind == "read":
-        what = f"read  {shown['text']} {shown['confidence']:.2f}"
-        parts = [what, f"{shown['device']}/{shown['camera']}", f"revision {shown['revision']}", took]
-        at = shown["captured_at"]
+    at, parts = _SAYERS[kind](shown)
+    # Hotlists and devices are not to move a technician's cursor about.
+    return "".join(c if c.isprintable() else "?" for c in f"{at}  {'  '.join(parts)}")
+
+
+def _alert(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
+    if shown["kind"] == "shot":
+        at, about = shown["incident"]["at"], _gunfire(shown["incident"])
+        what = f"ALERT {shown['id']} gunfire"
     else:
-        what = f"shot  {shown['probability']:.2f}, peak {shown['peak_dbfs']:.0f} dBFS"
-        parts = [what, f"{shown['device']}/{shown['microphone']}", took]
-        at = shown["captured_at"]
-    return _line(at, parts)
+        read, entry = shown["read"], shown["entry"]
+        at, about = read["captured_at"], [f"{read['device']}/{read['camera']}"]
+        what = f"ALERT {shown['id']} {read['text']} listed as {entry['plate']} ({entry['list']}: {entry['reason']})"
+    parts = [what, *about, shown["state"], f"{shown['latency_ms']:.0f} ms to the alert"]
+    if shown["historical"]:
+        parts.append("historical")
+    if shown["support"] != "raised":
+        parts.append(f"{shown['kind']} {shown['support']}")
+    return at, parts
+
+
+def _read(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
+    what = f"read  {shown['text']} {shown['confidence']:.2f}"
+    where = f"{shown['device']}/{shown['camera']}"
+    return shown["captured_at"], [what, where, f"revision {shown['revision']}", f"{shown['latency_ms']:.0f} ms"]
 
 
 def _passage(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -105,9 +107,42 @@ def _passage(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
     return shown["first_at"], [what, f"site {shown['site']}", " ".join(cameras)]
 
 
-def _line(at: str, parts: list[str]) -> str:
-    # Hotlists and devices are not to move a technician's cursor about.
-    return "".join(c if c.isprintable() else "?" for c in f"{at}  {'  '.join(parts)}")
+def _shot(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
+    what = f"shot  {shown['probability']:.2f}, peak {shown['peak_dbfs']:.0f} dBFS"
+    return shown["captured_at"], [what, f"{shown['device']}/{shown['microphone']}", f"{shown['latency_ms']:.0f} ms"]
+
+
+def _incident(shown: Mapping[str, Any]) -> tuple[str, list[str]]:
+    what = f"incident {shown['id']} {shown['stage']}"
+    if shown["merged_into"] is not None:
+        return shown["at"], [what, f"its shots are of incident {shown['merged_into']}"]
+    parts = [what, *_gunfire(shown), f"revision {shown['revision']}"]
+    if shown["verdict"] is not None:
+        said = shown["verdict"]["what"] or shown["verdict"]["verdict"]
+        parts.append(f"{said}, says {shown['verdict']['by']}")
+    return shown["at"], parts
+
+
+def _gunfire(incident: Mapping[str, Any]) -> list[str]:
+    """How likely, how many rounds, where, and who heard it."""
+    probability = "?" if incident["probability"] is None else f"{incident['probability']:.2f}"
+    rounds = f"{incident['rounds']} round{'s' if incident['rounds'] != 1 else ''}"
+    fire = f" ({incident['fire']})" if incident["fire"] in ("burst", "automatic") else ""
+    point = incident["location"]
+    if point is not None:
+        where = f"{point['latitude']:.5f},{point['longitude']:.5f} to {point['error_m']:.0f} m"
+    else:
+        where = "somewhere" if incident["region"] is None else f"in a {incident['region']['kind']}"
+    return [f"{probability}, {rounds}{fire}", where, " ".join(sorted({one["device"] for one in incident["sensors"]}))]
+
+
+_SAYERS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[str, list[str]]]]] = {
+    "alert": _alert,
+    "read": _read,
+    "passage": _passage,
+    "shot": _shot,
+    "incident": _incident,
+}
 
 
 def _configured(config: Path | None) -> str:

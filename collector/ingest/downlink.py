@@ -1,7 +1,7 @@
 """What the collector says to devices: signed, and meant for one connection of one device.
 
 Owned by the ingest task. Nothing is kept for resending: an ack that is lost is asked for again by the row that it was
-for, and pictures are asked for again when the device's connection changes.
+for, and files are asked for again when the device's connection changes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector.ingest.intake import Answer
 from collector.ingest.verdicts import Refused
+from collector.store.media import Missing
 from edge_wire import codec, cose
-from edge_wire.messages import Ack, Command, DownBody, DownHeader, Part, Stream, Verdict, Wanted
+from edge_wire.messages import Ack, Command, DownBody, DownHeader, Stream, Verdict, Wanted
 from edge_wire.messages import Refused as RefusedBody
 from edge_wire.packing import ranges_of
 from edge_wire.topics import Channel, Topic
@@ -93,14 +94,15 @@ class Downlink:
             self._send(address, Channel.ACK, RefusedBody(one.digest, one.reason))
         return unaddressed
 
-    def ask_for(self, address: Address, epoch: int, track: int, wanted: Iterable[tuple[Part, bytes]]) -> None:
-        """Ask a device for files of one of its reads, the first things first."""
+    def ask_for(self, address: Address, missing: Missing) -> None:
+        """Ask a device for files of one of its reads or shots, the first things first."""
         body = Command(
             id=secrets.randbits(_COMMAND_ID_BITS),
             name="send_media",
-            of_epoch=epoch,
-            track=track,
-            wanted=tuple(Wanted(part, sha256) for part, sha256 in wanted),
+            of_epoch=missing.epoch,
+            track=missing.track,
+            sequence=missing.sequence,
+            wanted=tuple(Wanted(part, sha256) for part, sha256 in missing.wanted),
         )
         self._send(address, Channel.COMMAND, body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -93,8 +93,12 @@ class Ingest:
         return self._subscribed.is_set()
 
     async def ask_for_missing(self, device: str) -> None:
-        """Ask a device for the pictures of its alerts, when an alert was raised elsewhere than in ingest."""
+        """Ask a device for the files of its alerts, when an alert was raised elsewhere than in ingest."""
         await self._pipeline.ask_for_missing(device)
+
+    async def ask_for_sound(self, incident_id: int, shot_ids: Collection[int] | None) -> None:
+        """Ask for what has not come of the sound of an incident; see ``collector.ports.AskForSound``."""
+        await self._pipeline.ask_for_sound(incident_id, shot_ids)
 
     async def stop(self) -> None:
         """Finish the batch in hand and disconnect; what was not confirmed comes again at the next start."""

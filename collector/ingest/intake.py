@@ -22,9 +22,10 @@ from collector.ingest.links import Birth, EpochBoots, LinkIntake
 from collector.ingest.media import MediaIntake
 from collector.ingest.picture_folder import PictureFolderError
 from collector.ingest.received import Received
+from collector.ingest.shots import HeardHere, ShotIntake
 from collector.ingest.verdicts import NO_SUCH_KEY, Accepted, DeadLetter, Live, Outcome, Refused
 from collector.ports import Passed, Raiser
-from collector.store import facts, feed, hotlists, intake, media, reads
+from collector.store import facts, feed, hotlists, intake, media, reads, shots
 from collector.store.database import Store, Transaction
 from collector.store.feed import FeedKind
 from collector.store.intake import DeviceStanding, Kept, Known, Letter
@@ -36,8 +37,10 @@ from edge_wire.messages import (
     LossRecord,
     Media,
     Open,
+    Part,
     PlateRead,
     ShotArrival,
+    ShotClip,
     Verdict,
 )
 from edge_wire.topics import Channel, Topic
@@ -68,7 +71,7 @@ class Settled:
         early: presence and health of epochs that are not open yet, of enrolled devices, to be judged again when they
             are.
         opened: devices that opened an epoch.
-        asked: pictures of alerted reads that are wanted now: the alert is new, or a revision named others.
+        asked: files of alerts that are wanted now: the alert is new, a revision named others, or a clip is complete.
         births: connections that are up, as their signed births (also the retained ones) have just said.
         stored: how many messages are new in the store.
         held_back: how many files could not be written: no answer, so the device sends them again.
@@ -124,6 +127,7 @@ class Intake:
         self._clocks = BootClocks()
         self._boots = EpochBoots()
         self._links = LinkIntake(self._clocks, self._boots)
+        self._shots = ShotIntake(self._clocks, self._boots, self._historical_after_ns)
 
     async def commit(self, outcomes: Sequence[Outcome]) -> Settled:
         """Commit one batch.
@@ -229,7 +233,7 @@ class Intake:
             ],
         )
         plate_reads: list[ReadMessage] = []
-        shots = []
+        heard: list[HeardHere] = []
         losses = []
         for one, message_id in zip(accepted, message_ids, strict=True):
             identity, body, header, at_ns = (
@@ -254,15 +258,24 @@ class Intake:
                         one.received.received_boot_ns,
                     )
                 )
-            elif isinstance(body, ShotArrival):
-                shots.append((identity, standing.agency, message_id, header, body, at_ns))
+            elif isinstance(body, (ShotArrival, ShotClip)):
+                heard.append(HeardHere(one, standing.agency, message_id))
             elif isinstance(body, LossRecord):
                 losses.append((identity.device, message_id, body))
             elif isinstance(body, Media):
-                batch.feed += [(FeedKind.PICTURE, ref) for ref in self._media.completed(identity.device, body)]
+                await self._tell_of_file(batch, identity.device, body)
         await facts.keep_losses(batch.tx, losses)
-        batch.feed += [(FeedKind.SHOT, shot_id) for shot_id in await facts.keep_shots(batch.tx, shots)]
+        changes = await self._shots.keep(batch.tx, heard)
+        batch.feed += changes.feed
+        batch.settled.asked += changes.asked
         await self._keep_reads(batch, plate_reads)
+
+    async def _tell_of_file(self, batch: _Batch, device: str, body: Media) -> None:
+        for ref in self._media.completed(device, body):
+            batch.feed.append((FeedKind.PICTURE, ref))
+            if body.part in (Part.CLIP, Part.RECORDING):
+                of = await shots.incidents_with(batch.tx, device, body.sha256)
+                batch.feed += [(FeedKind.INCIDENT, incident_id) for incident_id in of]
 
     async def _open(self, batch: _Batch, identity: Identity, body: Open, at_ns: int) -> None:
         kid = cose.key_id(cose.load_spki(body.public_key))
@@ -314,7 +327,8 @@ class Intake:
         raised = {read_id for read_id, _ in alerted.raised}
         for missing in await media.missing_of_reads(tx, raised | {read_id for read_id, _ in newer}):
             # What the read named before was asked for then.
-            known = revised.get(missing.read_id, set()) if missing.read_id not in raised else set()
+            read_id = missing.read_id
+            known = set() if read_id is None or read_id in raised else revised.get(read_id, set())
             wanted = tuple((part, sha256) for part, sha256 in missing.wanted if sha256 not in known)
             if wanted:
                 batch.settled.asked.append(replace(missing, wanted=wanted))

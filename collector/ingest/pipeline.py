@@ -1,6 +1,6 @@
 """From a batch of publishes to everything that follows from it, in the order that makes acks true.
 
-Verify on threads; commit in one transaction; confirm to the broker; ack to the devices; ask for pictures of hits. A
+Verify on threads; commit in one transaction; confirm to the broker; ack to the devices; ask for files of alerts. A
 batch that the store refuses, or that provokes an error of ours, is halved until the one message that does it stands
 alone and goes to the dead letters: the stream never stops for poison. A store that cannot be reached is waited for.
 A file that cannot be written holds back only itself.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -35,8 +35,9 @@ from collector.ingest.verdicts import (
     judge,
     signer,
 )
-from collector.store import media
+from collector.store import media, sounds
 from collector.store.database import Store
+from collector.store.media import Missing
 from edge_wire.messages import Open
 
 _log = structlog.get_logger(__name__)
@@ -96,7 +97,7 @@ class Pipeline:
         self._count(settled)
         unaddressed = self._downlink.ack(settled.answers) + self._downlink.refuse(settled.refused)
         self.counts["unaddressed"] += unaddressed
-        self._ask_for_pictures(settled)
+        self._ask_for_files(settled)
         for birth in settled.births:
             self._addresses[birth.topic.device] = Address(
                 birth.topic.agency, birth.topic.device, birth.epoch, birth.connection
@@ -110,21 +111,35 @@ class Pipeline:
             await self.settle(waited)
 
     async def ask_for_missing(self, device: str) -> None:
-        """Ask a connected device for the pictures of its recent alerts that have not come."""
-        address = self._addresses.get(device)
-        if address is None:
+        """Ask a connected device for the pictures and clips of its recent alerts that have not come."""
+        if device not in self._addresses:
             return
+        after_ns = self._utc_ns() - _ASK_AGAIN_NS
         try:
             async with self._store.read() as tx:
-                missing = await media.missing_of_alerts(
-                    tx, device=device, raised_after_ns=self._utc_ns() - _ASK_AGAIN_NS
-                )
+                missing = await sounds.missing_of_device(tx, device=device, after_ns=after_ns)
+                missing += await media.missing_of_alerts(tx, device=device, raised_after_ns=after_ns)
         except StoreError as error:
             # The next birth asks again.
-            _log.warning("pictures_not_asked_for", device=device, error=str(error))
+            _log.warning("files_not_asked_for", device=device, error=str(error))
             return
+        self._ask(missing)
+
+    async def ask_for_sound(self, incident_id: int, shot_ids: Collection[int] | None) -> None:
+        """Ask for what has not come of the sound of an incident; see ``collector.ports.AskForSound``."""
+        try:
+            async with self._store.read() as tx:
+                missing = await sounds.missing_of_incidents(tx, [incident_id], shot_ids)
+        except StoreError as error:
+            _log.warning("sound_not_asked_for", incident=incident_id, error=str(error))
+            return
+        self._ask(missing)
+
+    def _ask(self, missing: Iterable[Missing]) -> None:
         for one in missing:
-            self._downlink.ask_for(address, one.epoch, one.track, one.wanted)
+            address = self._addresses.get(one.device)
+            if address is not None:
+                self._downlink.ask_for(address, one)
 
     async def _judge_and_commit(self, batch: Sequence[Received]) -> Settled:
         outcomes = await self._judge_all(batch, await self._keys(batch))
@@ -188,7 +203,7 @@ class Pipeline:
         # Nothing is left to try: it stays unanswered, and the log says which bytes.
         return Settled()
 
-    def _ask_for_pictures(self, settled: Settled) -> None:
+    def _ask_for_files(self, settled: Settled) -> None:
         senders = {
             (one.identity.device, one.identity.epoch): Address(one.topic.agency, one.topic.device, *connection)
             for one in settled.answers
@@ -197,7 +212,7 @@ class Pipeline:
         for one in settled.asked:
             address = senders.get((one.device, one.epoch)) or self._addresses.get(one.device)
             if address is not None:
-                self._downlink.ask_for(address, one.epoch, one.track, one.wanted)
+                self._downlink.ask_for(address, one)
 
     def _count(self, settled: Settled) -> None:
         self.counts["stored"] += settled.stored

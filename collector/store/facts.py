@@ -1,4 +1,4 @@
-"""Rows about what devices say of themselves and of shots: epochs, losses, shot arrivals."""
+"""Rows about what devices say of themselves: epochs, losses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.domain import Identity
 from collector.store import tables
-from edge_wire.messages import Header, LossRecord, Open, ShotArrival
+from edge_wire.messages import LossRecord, Open
 
 _CHAIN_LIMIT = 1_000
 
@@ -113,36 +112,3 @@ async def keep_losses(tx: AsyncConnection, rows: Sequence[tuple[str, int, LossRe
     ]
     if values:
         await tx.execute(insert(tables.loss), values)
-
-
-async def keep_shots(
-    tx: AsyncConnection, rows: Sequence[tuple[Identity, str, int, Header, ShotArrival, int]]
-) -> list[int]:
-    """Keep shot arrivals: (identity, agency, message id, header, body, received at); return their ids in order."""
-    if not rows:
-        return []
-    values = [
-        {
-            "device": one.device,
-            "epoch": one.epoch,
-            "sequence": one.sequence,
-            "agency": agency,
-            "message_id": message_id,
-            "microphone": body.microphone,
-            "deployment": body.deployment,
-            "classes": [list(item) for item in body.classes],
-            "model": body.model,
-            "peak_cdbfs": body.peak_cdbfs,
-            "rms_cdbfs": body.rms_cdbfs,
-            "clipped": body.clipped,
-            "clip_sha256": body.clip_sha256,
-            "captured_at_ns": header.captured_at_ns,
-            "captured_boot_ns": header.captured_boot_ns,
-            "clock_error_ns": header.clock_error_ns,
-            "onset_error_ns": body.onset_error_ns,
-            "received_at_ns": received_at_ns,
-        }
-        for one, agency, message_id, header, body, received_at_ns in rows
-    ]
-    result = await tx.execute(insert(tables.shot).returning(tables.shot.c.id, sort_by_parameter_order=True), values)
-    return list(result.scalars())

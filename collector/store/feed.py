@@ -25,6 +25,7 @@ class FeedKind(StrEnum):
     READ = "read"
     PASSAGE = "passage"
     SHOT = "shot"
+    INCIDENT = "incident"
     PICTURE = "picture"
     DEVICE = "device"
 

@@ -14,21 +14,23 @@ from edge_wire.messages import Media, Part
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Files of an alert's read that have not come.
+    """Files of an alert's read, or of a shot, that have not come.
 
     Attributes:
-        read_id: which read.
         device: who has them.
-        epoch: of the read.
-        track: of the read.
+        epoch: of the read or shot.
         wanted: part and hash of each, the first things first.
+        track: of the read, or
+        sequence: of the shot arrival.
+        read_id: which read.
     """
 
-    read_id: int
     device: str
     epoch: int
-    track: int
     wanted: tuple[tuple[Part, bytes], ...]
+    track: int | None = None
+    sequence: int | None = None
+    read_id: int | None = None
 
 
 async def is_complete(tx: AsyncConnection, device: str, sha256: bytes) -> bool:
@@ -170,5 +172,5 @@ async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) 
         if not row.frame_settled:
             wanted.append((Part.FRAME, row.frame_sha256))
         if wanted:
-            found.append(Missing(row.id, row.device, row.epoch, row.track, tuple(wanted)))
+            found.append(Missing(row.device, row.epoch, tuple(wanted), track=row.track, read_id=row.id))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, case, cast, func, insert, not_, select, update
+from sqlalchemy import Row, bindparam, func, insert, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import text_confidence
@@ -16,6 +16,7 @@ from collector.passages.grouping import Grouped, NearRead
 from collector.passages.likeness import prepare
 from collector.store import feed, tables
 from collector.store.feed import FeedKind
+from collector.store.following import told_of
 
 # SQLite allows 32,766 variables a statement.
 _CHUNK = 1_000
@@ -56,27 +57,12 @@ async def changed_reads(
         live_ns: a read that came within this time of its pass is live.
         live: whether to return the live reads or the others.
     """
-    table, read = tables.feed, tables.read
-    ahead = select(table.c.number).where(table.c.number > after).order_by(table.c.number).limit(rows)
-    if up_to is not None:
-        ahead = ahead.where(table.c.number <= up_to)
-    end = (await tx.execute(select(func.max(ahead.subquery().c.number)))).scalar_one()
-    if end is None:
-        return [], after
-    # Not every row's ref is a number, and a database that is strict must not be made to read it as one.
-    told = case((table.c.kind == str(FeedKind.READ), cast(table.c.ref, BigInteger)))
+    read = tables.read
     came_live = read.c.received_at_ns - read.c.passed_at_ns <= live_ns
-    first = func.min(table.c.number).label("first")
-    query = (
-        select(read.c.id, first)
-        .join_from(table, read, read.c.id == told)
-        .where(table.c.number > after, table.c.number <= end, came_live if live else not_(came_live))
-        .group_by(read.c.id)
-        .order_by(first)
-        .limit(most + 1)
+    which = came_live if live else not_(came_live)
+    return await told_of(
+        tx, after, kind=FeedKind.READ, row_id=read.c.id, which=which, up_to=up_to, rows=rows, most=most
     )
-    found = (await tx.execute(query)).all()
-    return [row.id for row in found[:most]], end if len(found) <= most else found[most].first - 1
 
 
 async def neighbourhoods(

@@ -8,6 +8,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -255,9 +257,149 @@ shot = Table(
     Column("clock_error_ns", BigInteger, nullable=False),
     Column("onset_error_ns", BigInteger, nullable=False),
     Column("received_at_ns", BigInteger, nullable=False),
+    # What follows came with 0003; the defaults only let SQLite add columns that are never empty.
+    # When it reached the microphone as far as the clocks tell: the device's claim, unless the boot clocks refute it.
+    Column("heard_at_ns", BigInteger, nullable=False, server_default="0"),
+    Column("historical", Boolean, nullable=False, server_default=false()),
+    Column("age_note", String),
+    # Whether its time is good enough to locate with (edge_wire.timing, and a claim that the boot clocks do not refute).
+    Column("timed", Boolean, nullable=False, server_default=false()),
+    Column("position", JSON),  # edge_wire.messages.Position: latitude and longitude in 1e-7 degrees, error in cm
+    Column("offset", JSON),  # edge_wire.messages.Offset: from there to the microphone, east, north, up, in mm
+    Column("clock_source", String(64)),
+    Column("fit_error_ns", BigInteger, nullable=False, server_default="0"),
+    Column("latency_ns", BigInteger, nullable=False, server_default="0"),
+    Column("snr_cdb", BigInteger),
+    Column("wave", String(64), nullable=False, server_default="unknown"),
+    Column("alternatives", JSON, nullable=False, server_default="[]"),
+    Column("burst", BigInteger),
+    Column("round", BigInteger),
+    Column("rounds", BigInteger),
+    Column("fire", String(64)),
+    Column("marks", JSON, nullable=False, server_default="[]"),
+    Column("channel", BigInteger),
+    # As the ShotClip says that names it, in whichever order the two come.
+    Column("recording_sha256", LargeBinary(32)),
+    Column("clip_ms", BigInteger),
+    # No foreign key: SQLite adds none to a table that is there.
+    Column("incident_id", BigInteger),
     UniqueConstraint("device", "epoch", "sequence"),
     Index("ix_shot_captured_at_ns", "captured_at_ns"),
+    Index("ix_shot_agency_heard_at_ns", "agency", "heard_at_ns"),
     sqlite_autoincrement=True,
+)
+
+Index(
+    "ix_shot_incident_id",
+    shot.c.incident_id,
+    sqlite_where=shot.c.incident_id.is_not(None),
+    postgresql_where=shot.c.incident_id.is_not(None),
+)
+
+# A file that is here now is asked about by its hash.
+for _sound in (shot.c.clip_sha256, shot.c.recording_sha256):
+    Index(f"ix_shot_{_sound.name}", _sound, sqlite_where=_sound.is_not(None), postgresql_where=_sound.is_not(None))
+
+shot_clip = Table(
+    "shot_clip",
+    metadata,
+    # The seconds around shots, as a device says that it keeps them: one row a run of sequences of arrivals.
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    Column("first_sequence", BigInteger, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("device", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("clip_sha256", LargeBinary(32), nullable=False),
+    Column("recording_sha256", LargeBinary(32), nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Index("ix_shot_clip_device_epoch_last_sequence", "device", "epoch", "last_sequence"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    # Shots that belong together, as they stand now; a row stays when its shots have gone to another.
+    Column("id", _Serial, primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("stage", String(16), nullable=False),  # raw | located | revised | reviewed
+    Column("revision", Integer, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("fire", String(64), nullable=False),
+    Column("probability", Float),
+    Column("probability_why", JSON, nullable=False),
+    Column("confidence", String(16)),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("ellipses", JSON),  # of 50 % and of 95 %: semi-major and semi-minor in m, azimuth in degrees
+    Column("twin", JSON),  # latitude, longitude
+    Column("region", JSON),  # kind, and the outline's latitudes and longitudes
+    Column("sensors", JSON, nullable=False),
+    Column("silent", JSON, nullable=False),
+    Column("alert_from", Float, nullable=False),
+    Column("historical", Boolean, nullable=False),
+    Column("made_at_ns", BigInteger, nullable=False),
+    # Who was listening when it was first made: [device, latitude, longitude, up_m, error_m] each.
+    Column("listening", JSON, nullable=False),
+    # Until when somebody could still tell of it; None once nobody can.
+    Column("settles_at_ns", BigInteger),
+    Column("merged_into", BigInteger),
+    # When somebody asked for the recordings of the same seconds; None if nobody has.
+    Column("recordings_asked_at_ns", BigInteger),
+    Index("ix_incident_agency_at_ns", "agency", "at_ns"),
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "ix_incident_settles_at_ns",
+    incident.c.settles_at_ns,
+    sqlite_where=incident.c.settles_at_ns.is_not(None),
+    postgresql_where=incident.c.settles_at_ns.is_not(None),
+)
+
+incident_revision = Table(
+    "incident_revision",
+    metadata,
+    Column("incident_id", ForeignKey("incident.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("stage", String(16), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    # In the API's words: what was known, or the verdict.
+    Column("known", JSON, nullable=False),
+)
+
+incident_verdict = Table(
+    "incident_verdict",
+    metadata,
+    # The last one counts; all are kept.
+    Column("id", _Serial, primary_key=True),
+    Column("incident_id", ForeignKey("incident.id"), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("what", String(200)),
+    Column("by", String(64), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Index("ix_incident_verdict_incident_id", "incident_id"),
+    sqlite_autoincrement=True,
+)
+
+incident_cursor = Table(
+    "incident_cursor",
+    metadata,
+    # One row: up to which feed number shots and reads have been looked at.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    # Plate reads near an incident, which retention leaves alone until then.
+    Column("read_id", ForeignKey("read.id"), primary_key=True),
+    Column("incident_id", ForeignKey("incident.id"), primary_key=True),
+    Column("until_ns", BigInteger, nullable=False),
+    Column("provisional", Boolean, nullable=False),  # not: a person has said that it was a gunshot
+    Column("distance_m", Float, nullable=False),
+    Column("offset_ns", BigInteger, nullable=False),
+    Index("ix_hold_incident_id", "incident_id"),
 )
 
 loss = Table(
@@ -335,10 +477,13 @@ alert = Table(
     "alert",
     metadata,
     Column("id", _Serial, primary_key=True),
-    Column("read_id", ForeignKey("read.id"), nullable=False),
-    Column("entry_id", ForeignKey("hotlist_entry.id"), nullable=False),
-    Column("list_version", BigInteger, nullable=False),
-    Column("rule", String(16), nullable=False),  # exact | folded
+    # Of a hit, or
+    Column("read_id", ForeignKey("read.id")),
+    Column("entry_id", ForeignKey("hotlist_entry.id")),
+    Column("list_version", BigInteger),
+    Column("rule", String(16)),  # exact | folded
+    # of a shot incident.
+    Column("incident_id", ForeignKey("incident.id")),
     Column("why", JSON, nullable=False),
     Column("support", String(16), nullable=False),  # raised | strengthened | unsupported
     Column("state", String(16), nullable=False),  # new | acknowledged
@@ -348,6 +493,8 @@ alert = Table(
     Column("acknowledged_at_ns", BigInteger),
     # The key of PROTOCOL: matching may be repeated, an alert exists once.
     UniqueConstraint("read_id", "entry_id"),
+    UniqueConstraint("incident_id"),
+    CheckConstraint("(read_id IS NULL) <> (incident_id IS NULL)", name="ck_alert_of_one"),
     Index("ix_alert_state_id", "state", "id"),
     sqlite_autoincrement=True,
 )
@@ -357,7 +504,7 @@ feed = Table(
     metadata,
     # One ascending number over everything that consoles show: what Last-Event-ID means.
     Column("number", _Serial, primary_key=True),
-    Column("kind", String(16), nullable=False),  # alert | read | passage | shot | picture | device
+    Column("kind", String(16), nullable=False),  # alert | read | passage | shot | incident | picture | device
     Column("ref", String, nullable=False),  # the row's id; for a picture device/sha256
     sqlite_autoincrement=True,
 )

@@ -4,7 +4,7 @@
  * Pure, and bounded: at most {@link NEW_LIMIT} unacknowledged and {@link ACKNOWLEDGED_LIMIT} acknowledged alerts.
  * What the stream said is never undone by the older answer of a list request: see {@link AlertBook.merge}.
  */
-import type { Alert, PlateRead } from "./records.ts";
+import type { Alert, Incident, PlateRead } from "./records.ts";
 
 export const NEW_LIMIT = 200;
 export const ACKNOWLEDGED_LIMIT = 50;
@@ -48,10 +48,24 @@ export class AlertBook {
   /** Take a revision of a read: its alerts are told again only if it changes how they stand. */
   revise(read: PlateRead): void {
     for (const alert of this.#alerts.values()) {
-      if (alert.read.id !== read.id || read.revision < alert.read.revision) continue;
+      if (alert.kind !== "hit" || alert.read.id !== read.id || read.revision < alert.read.revision) continue;
       this.#alerts.set(alert.id, { ...alert, read });
       this.#heardAt.set(alert.id, ++this.#turn);
     }
+  }
+
+  /** Take an incident as it is told by itself: its alert is told again only if it changes how that stands. */
+  retell(incident: Incident): void {
+    for (const alert of this.#alerts.values()) {
+      if (alert.kind !== "shot" || alert.incident.id !== incident.id || incident.revision < alert.incident.revision) continue;
+      this.#alerts.set(alert.id, { ...alert, incident });
+      this.#heardAt.set(alert.id, ++this.#turn);
+    }
+  }
+
+  /** The alert that an incident raised. */
+  ofIncident(incident: number): Alert | undefined {
+    return [...this.#alerts.values()].find((alert) => alert.kind === "shot" && alert.incident.id === incident);
   }
 
   remove(id: number): void {
@@ -93,9 +107,9 @@ export class AlertBook {
 
   /** The ids of the other alerts whose reads are of the same passage, newest first. */
   ofSameVehicle(alert: Alert): number[] {
-    const { passage } = alert.read;
+    const passage = alert.kind === "hit" ? alert.read.passage : null;
     if (passage === null) return [];
-    const same = [...this.#alerts.values()].filter((one) => one.read.passage === passage && one.id !== alert.id);
+    const same = [...this.#alerts.values()].filter((one) => one.kind === "hit" && one.read.passage === passage && one.id !== alert.id);
     return same.map((one) => one.id).sort((a, b) => b - a);
   }
 

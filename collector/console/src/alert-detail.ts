@@ -1,67 +1,32 @@
 /**
- * The selected alert, large: what was read over what is listed, the pictures, and the acknowledgement.
+ * What is selected, large: an alert of either kind, or an incident that raised none, with what one can answer to it.
  *
  * Its elements are built once and filled again, so that the button stays under the finger that presses it.
  */
-import { describeColumn, summarize } from "./alignment.ts";
 import { element, setShown, setText } from "./dom.ts";
-import { PassageView } from "./passage-view.ts";
-import { Picture } from "./picture.ts";
-import { PlatePair } from "./plate-pair.ts";
-import type { Alert, Passage } from "./records.ts";
-import { latency, localStamp, localTime, percent, utcStamp } from "./times.ts";
-import {
-  cautions,
-  compareRegions,
-  historyText,
-  listText,
-  marksText,
-  offsetText,
-  placeText,
-  reasonText,
-  ruleText,
-  severityText,
-  vehicleText,
-} from "./wording.ts";
+import { type HitState, HitView } from "./hit-view.ts";
+import { IncidentView } from "./incident-view.ts";
+import type { Alert, Incident, VerdictWord } from "./records.ts";
+import { incidentCautions, notAlertedText, roundsText } from "./shot-wording.ts";
+import { localTime, utcStamp } from "./times.ts";
+import { type JudgeState, VerdictBar } from "./verdict-bar.ts";
+import type { GivenVerdict } from "./verdicts.ts";
+import { cautions, historyText, reasonText, severityText, unknownText } from "./wording.ts";
 
-export interface DetailState {
-  readonly cropHere: boolean;
-  /** Whether the collector has a picture of which the alert says that it has not. */
-  readonly isHere: (sha256: string | null, said: boolean) => boolean;
-  /** What else was seen of the vehicle; undefined while nothing is known of it. */
-  readonly passage: Passage | undefined;
-  /** The numbers of other alerts for this vehicle. */
-  readonly otherAlerts: readonly number[];
+export interface DetailState extends HitState {
   readonly sending: boolean;
   readonly failure: string | null;
   readonly mayAcknowledge: boolean;
   readonly role: string;
   readonly collector_ms: number;
+  readonly judge: JudgeState;
 }
 
-class Fact {
-  readonly root: HTMLElement;
-  readonly #value = element("dd");
-
-  constructor(name: string, key: string) {
-    this.root = element("div", "fact", { "data-fact": key }, element("dt", "", {}, name), this.#value);
-  }
-
-  show(...lines: readonly string[]): void {
-    const text = lines.filter(Boolean);
-    if (text.join("\n") === [...this.#value.children].map((line) => line.textContent).join("\n")) return;
-    this.#value.replaceChildren(...text.map((line) => element("span", "line", {}, line)));
-  }
-
-  /** Show lines that few alerts have; without any the fact is not there. */
-  showIfAny(...lines: readonly string[]): void {
-    this.show(...lines);
-    setShown(this.root, lines.some(Boolean));
-  }
-
-  mark(mark: string): void {
-    this.root.dataset["mark"] = mark;
-  }
+export interface DetailListener {
+  acknowledge(alert: number): void;
+  judge(incident: number, given: GivenVerdict): void;
+  showIncident(incident: number): void;
+  say(words: string): void;
 }
 
 export class AlertDetail {
@@ -72,65 +37,34 @@ export class AlertDetail {
   readonly #reason = element("h2", "detail-reason");
   readonly #number = element("span", "detail-number");
   readonly #cautions = element("p", "cautions");
-  readonly #plates: PlatePair;
-  readonly #slotLine = element("p", "slot-line");
-  readonly #crop = new Picture("picture-crop", "Picture");
-  readonly #frame = new Picture("picture-frame", "Whole frame");
-  readonly #overview = new Picture("picture-overview", "Overview");
-  readonly #passage = new PassageView();
-  readonly #region = new Fact("Region", "region");
-  readonly #marks = new Fact("Hard to read", "marks");
-  readonly #vehicle = new Fact("Vehicle", "vehicle");
-  readonly #paired = new Fact("Overview", "overview");
-  readonly #rule = new Fact("Rule", "rule");
-  readonly #list = new Fact("Hotlist", "list");
-  readonly #place = new Fact("Where", "place");
-  readonly #captured = new Fact("Captured", "captured");
-  readonly #read = new Fact("Read", "read");
+  readonly #hit = new HitView();
+  readonly #incident: IncidentView;
+  readonly #unknown = element("ul", "unknown-why");
+  readonly #verdict: VerdictBar;
   readonly #button = element("button", "primary acknowledge", { type: "button", id: "acknowledge" });
   readonly #outcome = element("p", "outcome", { id: "acknowledge-outcome" });
   readonly #failure = element("p", "failure", { id: "acknowledge-failure", role: "alert" });
+  /** The incident shown, of an alert or by itself. */
+  #shown: Incident | null = null;
 
-  constructor(root: HTMLElement, onAcknowledge: (id: number) => void) {
+  constructor(root: HTMLElement, listener: DetailListener) {
     this.#root = root;
-    this.#plates = new PlatePair("plate-pair-large", (column, position) => {
-      setText(this.#slotLine, column === null ? summarize(this.#plates.columns) : describeColumn(column, position));
+    this.#incident = new IncidentView((words) => listener.say(words), (id) => listener.showIncident(id));
+    this.#verdict = new VerdictBar((given) => {
+      if (this.#shown !== null) listener.judge(this.#shown.id, given);
     });
     this.#button.addEventListener("click", () => {
       const id = Number(root.dataset["alertId"]);
-      if (this.#button.getAttribute("aria-disabled") !== "true") onAcknowledge(id);
+      if (this.#button.getAttribute("aria-disabled") !== "true") listener.acknowledge(id);
     });
+    const words = element("div", "answer-words", {}, this.#outcome, this.#failure);
     this.#body.append(
       element("header", "detail-head", {}, this.#severity, this.#reason, this.#number),
       this.#cautions,
-      element(
-        "div",
-        "plates",
-        {},
-        element("span", "plate-label plate-label-read", { "aria-hidden": "true" }, "READ"),
-        element("span", "plate-label plate-label-listed", { "aria-hidden": "true" }, "LISTED"),
-        this.#plates.root,
-      ),
-      this.#slotLine,
-      element("div", "pictures", {}, this.#crop.root, this.#overview.root, this.#frame.root),
-      element(
-        "dl",
-        "facts",
-        {},
-        ...[
-          this.#region,
-          this.#rule,
-          this.#place,
-          this.#captured,
-          this.#list,
-          this.#read,
-          this.#marks,
-          this.#vehicle,
-          this.#paired,
-        ].map((fact) => fact.root),
-      ),
-      this.#passage.root,
-      element("footer", "answer", {}, this.#button, element("div", "answer-words", {}, this.#outcome, this.#failure)),
+      this.#hit.root,
+      this.#incident.root,
+      this.#unknown,
+      element("footer", "answer", {}, this.#verdict.root, element("div", "answer-line", {}, this.#button, words)),
     );
     root.append(this.#empty, this.#body);
     this.showNone("");
@@ -138,73 +72,117 @@ export class AlertDetail {
 
   /** Nothing is selected; say why. */
   showNone(text: string): void {
-    delete this.#root.dataset["alertId"];
+    this.#of(null, null, "none");
     delete this.#root.dataset["state"];
     setShown(this.#body, false);
     setShown(this.#empty, true);
     setText(this.#empty, text);
   }
 
-  /** Forget pictures and texts, when the session ends. */
+  /** Forget pictures, sounds and texts, when the session ends. */
   clear(): void {
-    this.#crop.dispose();
-    this.#frame.dispose();
-    this.#overview.dispose();
-    this.#passage.clear();
+    this.#hit.clear();
     this.showNone("");
   }
 
   stepCharacter(by: 1 | -1): void {
-    this.#plates.step(by);
+    if (!this.#hit.root.hidden) this.#hit.stepCharacter(by);
+  }
+
+  playNextClip(): void {
+    this.#incident.playNextClip();
+  }
+
+  stopClip(): void {
+    this.#incident.stopClip();
+  }
+
+  zoom(): void {
+    this.#incident.zoom();
+  }
+
+  copyCoordinates(): void {
+    void this.#incident.copyCoordinates();
+  }
+
+  chooseVerdict(word: VerdictWord): void {
+    if (this.#shown !== null) this.#verdict.choose(word);
+  }
+
+  /** Once a second: what depends on the time alone. */
+  tick(collector_ms: number): void {
+    this.#verdict.tick(collector_ms);
   }
 
   show(alert: Alert, state: DetailState): void {
-    const { read, entry } = alert;
-    const other = this.#root.dataset["alertId"] !== String(alert.id);
-    this.#root.dataset["alertId"] = String(alert.id);
+    const incident = alert.kind === "shot" ? alert.incident : null;
+    this.#of(alert.id, incident, alert.kind);
     this.#root.dataset["state"] = alert.state;
+    const chip = { hit: alert.kind === "hit" ? severityText(alert.entry) : "", shot: "Shot", unknown: "" }[alert.kind];
+    const title = alert.kind === "hit" ? reasonText(alert.entry) : alert.kind === "shot" ? roundsText(alert.incident) : unknownText(alert);
+    this.#head(chip, title, `Alert ${alert.id}${incident === null ? "" : ` · incident ${incident.id}`}`);
+    const said = cautions(alert, state.collector_ms);
+    this.#caution(said, historyText(alert, state.passage));
+    if (alert.kind === "hit") this.#hit.show(alert, state);
+    else if (alert.kind === "shot") this.#showIncident(alert.incident, state, alert.why);
+    else this.#unknown.replaceChildren(...[...alert.why, alert.problem].filter(Boolean).map((line) => element("li", "", {}, line)));
+    this.#answer(alert, state);
+  }
+
+  /** An incident that raised no alert: there is nothing to acknowledge. */
+  showIncident(incident: Incident, state: DetailState): void {
+    this.#of(null, incident, "shot");
+    delete this.#root.dataset["state"];
+    this.#head(incident.alert === null ? "Not alerted" : "Shot", roundsText(incident), `Incident ${incident.id}`);
+    this.#caution(incidentCautions(incident, false, state.collector_ms), `${incident.stage}, revision ${incident.revision}`);
+    const quiet = incident.alert === null ? `Raised no alert: ${notAlertedText(incident)}` : `Raised alert ${incident.alert}, which the collector does not give now`;
+    this.#showIncident(incident, state, []);
+    setShown(this.#button, false);
+    setText(this.#outcome, quiet);
+    setText(this.#failure, "");
+  }
+
+  #showIncident(incident: Incident, state: DetailState, why: readonly string[]): void {
+    this.#incident.show(incident, { ...state, why });
+    this.#verdict.show(incident, state.judge);
+  }
+
+  /** Turn to an alert, an incident or both: the parts of another kind go, and what plays stops. */
+  #of(alert: number | null, incident: Incident | null, kind: Alert["kind"] | "none"): void {
+    const { dataset } = this.#root;
+    const key = `${alert ?? ""}/${incident?.id ?? ""}`;
+    const other = dataset["shown"] !== key;
+    dataset["shown"] = key;
+    dataset["kind"] = kind;
+    if (alert === null) delete dataset["alertId"];
+    else dataset["alertId"] = String(alert);
+    if (incident === null) delete dataset["incidentId"];
+    else dataset["incidentId"] = String(incident.id);
+    // The same incident may have raised its alert just now: then what plays goes on.
+    if (incident === null || incident.id !== this.#shown?.id) {
+      this.#incident.clear();
+      this.#verdict.clear();
+    }
+    this.#shown = incident;
     setShown(this.#empty, false);
     setShown(this.#body, true);
-    setText(this.#severity, severityText(entry));
-    setShown(this.#severity, severityText(entry) !== "");
-    setText(this.#reason, reasonText(entry));
-    setText(this.#number, `Alert ${alert.id}`);
-    const said = cautions(alert, state.collector_ms);
-    setText(this.#cautions, said.length > 0 ? said.join(". ") : historyText(alert, state.passage));
-    this.#cautions.dataset["any"] = String(said.length > 0);
-    const columnsBefore = this.#plates.columns;
-    this.#plates.show(alert);
-    if (this.#plates.columns !== columnsBefore) setText(this.#slotLine, summarize(this.#plates.columns));
-    this.#crop.show(read.id, read.crop, state.cropHere, `The plate that was read as ${read.text}`);
-    this.#frame.show(read.id, read.frame, state.isHere(read.frame, read.frame_here), `The frame that ${read.text} was read from`);
-    setShown(this.#overview.root, read.overview !== null);
-    if (read.overview !== null) {
-      const { sha256, here, camera, offset_ms } = read.overview;
-      this.#overview.show(read.id, sha256, state.isHere(sha256, here), `The overview by ${camera}, ${offsetText(offset_ms)}`);
-    }
-    this.#passage.show(state.passage, read, state);
-    this.#facts(alert);
-    this.#answer(alert, state);
+    setShown(this.#hit.root, kind === "hit");
+    setShown(this.#incident.root, kind === "shot");
+    setShown(this.#verdict.root, kind === "shot");
+    setShown(this.#unknown, kind === "unknown");
     if (other) this.#root.scrollTop = 0;
   }
 
-  #facts(alert: Alert): void {
-    const { read, entry } = alert;
-    const regions = compareRegions(alert);
-    this.#region.show(regions.text, regions.also);
-    this.#region.mark(regions.agreement);
-    this.#rule.show(ruleText(alert), ...alert.why);
-    this.#place.show(read.device, placeText(read), `site ${read.site}`, read.deployment === null ? "" : `deployment ${read.deployment}`);
-    this.#marks.showIfAny(marksText(read));
-    this.#vehicle.showIfAny(vehicleText(read));
-    this.#paired.showIfAny(...(read.overview === null ? [] : [`camera ${read.overview.camera}`, offsetText(read.overview.offset_ms)]));
-    const error = read.clock_error_ms === null ? "clock error unknown" : `clock within ±${latency(read.clock_error_ms)}`;
-    this.#captured.show(utcStamp(read.captured_at), localStamp(read.captured_at), error);
-    this.#list.show(listText(entry), entry.notes ?? "");
-    const revision = `revision ${read.revision}${read.final ? ", final" : ", may still be revised"}`;
-    const frames = `${read.frames} ${read.frames === 1 ? "frame" : "frames"}`;
-    const taken = `${latency(alert.latency_ms)} from capture to alert`;
-    this.#read.show(`${percent(read.confidence)} from ${frames}`, taken, revision);
+  #head(chip: string, title: string, number: string): void {
+    setText(this.#severity, chip);
+    setShown(this.#severity, chip !== "");
+    setText(this.#reason, title);
+    setText(this.#number, number);
+  }
+
+  #caution(said: readonly string[], otherwise: string): void {
+    setText(this.#cautions, said.length > 0 ? said.join(". ") : otherwise);
+    this.#cautions.dataset["any"] = String(said.length > 0);
   }
 
   #answer(alert: Alert, state: DetailState): void {

@@ -1,5 +1,6 @@
 /** The collector's HTTP API. Every failure is one of three errors, by what the operator can do about it. */
-import type { Alert, Device, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
+import { Unreadable, alertOf, incidentOf, verdictsOf } from "./parsing.ts";
+import type { Alert, Device, EarlierVerdict, Incident, Passage, PlateRead, Session, ShotArrival, VerdictWord } from "./records.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -28,6 +29,16 @@ async function reasonOf(response: Response): Promise<string> {
     // A proxy's error page is not JSON; the status alone must do.
   }
   return `the collector answered ${response.status} ${response.statusText}`.trim();
+}
+
+/** What `read` makes of an answer; an answer that is not what the API describes is no answer. */
+function understood<A, T>(answer: A, read: (answer: A) => T): T {
+  try {
+    return read(answer);
+  } catch (error) {
+    if (error instanceof Unreadable) throw new Unreachable(`the collector's answer cannot be read: ${error.message}`);
+    throw error;
+  }
 }
 
 async function ask<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
@@ -61,14 +72,37 @@ export type Credentials = { readonly username: string; readonly password: string
 export const login = (credentials: Credentials): Promise<Session> => ask("POST", "/api/login", credentials);
 export const logout = (): Promise<unknown> => ask("POST", "/api/logout");
 export const me = (): Promise<Session> => ask("GET", "/api/me");
-export const alert = (id: number): Promise<Alert> => ask("GET", `/api/alerts/${id}`);
-export const acknowledge = (id: number): Promise<Alert> => ask("POST", `/api/alerts/${id}/acknowledge`);
+export const alert = async (id: number): Promise<Alert> => understood(await ask("GET", `/api/alerts/${id}`), alertOf);
+export const acknowledge = async (id: number): Promise<Alert> => understood(await ask("POST", `/api/alerts/${id}/acknowledge`), alertOf);
 
 /** One page of alerts, newest first; `before` continues below that id. */
 export async function alerts(state: Alert["state"], limit: number, before: number | null = null): Promise<Alert[]> {
   const query = new URLSearchParams({ state, limit: String(limit) });
   if (before !== null) query.set("before", String(before));
-  return (await ask<{ alerts: Alert[] }>("GET", `/api/alerts?${query}`)).alerts;
+  const { alerts } = await ask<{ alerts: unknown[] }>("GET", `/api/alerts?${query}`);
+  return understood(alerts, (listed) => listed.map(alertOf));
+}
+
+/** One page of incidents, with and without alerts, newest first; `before` continues below that id. */
+export async function incidents(limit: number, before: number | null = null): Promise<Incident[]> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (before !== null) query.set("before", String(before));
+  const { incidents } = await ask<{ incidents: unknown[] }>("GET", `/api/incidents?${query}`);
+  return understood(incidents, (listed) => listed.map(incidentOf));
+}
+
+export const incident = async (id: number): Promise<Incident> => understood(await ask("GET", `/api/incidents/${id}`), incidentOf);
+
+/** Say what an incident was; `what` in one's own words, for "other". */
+export async function judge(id: number, verdict: VerdictWord, what: string | null): Promise<Incident> {
+  const given = what === null ? { verdict } : { verdict, what };
+  return understood(await ask("POST", `/api/incidents/${id}/verdict`, given), incidentOf);
+}
+
+/** Every verdict that was given to an incident, oldest first. */
+export async function verdicts(id: number): Promise<EarlierVerdict[]> {
+  const { revisions } = await ask<{ revisions: unknown }>("GET", `/api/incidents/${id}/revisions`);
+  return understood(revisions, verdictsOf);
 }
 
 export const reads = async (limit: number): Promise<PlateRead[]> =>
@@ -85,3 +119,5 @@ export const shots = async (limit: number): Promise<ShotArrival[]> =>
   (await ask<{ shots: ShotArrival[] }>("GET", `/api/shots?limit=${limit}`)).shots;
 
 export const pictureAddress = (sha256: string): string => `/api/pictures/${encodeURIComponent(sha256)}`;
+
+export const clipAddress = (sha256: string): string => `/api/clips/${encodeURIComponent(sha256)}`;

@@ -1,23 +1,31 @@
 /**
  * The desk: what the logged-in operator sees and does.
  *
- * Invariants: the selection is an alert's id and changes only by the operator's hand (or from nothing to something); an
- * acknowledgement that failed stays on its alert until it is tried again or seen to be recorded; "live" is shown only
+ * Invariants: the selection is an alert's id, or an incident's that raised none, and changes only by the operator's hand
+ * (or from nothing to something, or to the alert that the incident has raised now); an acknowledgement that failed stays on its alert until it is tried again or seen to be recorded; "live" is shown only
  * while the stream is heard, the lists were asked for since it was opened, and the collector hears its devices.
  */
+import { Acknowledgements } from "./acknowledgements.ts";
 import { AlertBook, neighbour } from "./alert-book.ts";
-import { AlertDetail } from "./alert-detail.ts";
-import { AlertList, type RowState } from "./alert-list.ts";
+import { AlertDetail, type DetailState } from "./alert-detail.ts";
+import { AlertList } from "./alert-list.ts";
+import type { RowState } from "./alert-row.ts";
+import { Announcer } from "./announcer.ts";
 import * as api from "./api.ts";
 import { ConnectionLine } from "./connection-line.ts";
 import { DeviceList } from "./device-list.ts";
 import { byId, setShown, setText } from "./dom.ts";
+import { Incidents } from "./incidents.ts";
+import { alertOf, incidentOf } from "./parsing.ts";
 import { PassageBook } from "./passage-book.ts";
-import type { Alert, ArrivedPicture, Device, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
+import type { Alert, ArrivedPicture, Device, Incident, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
+import { verdictText } from "./shot-wording.ts";
 import type { Sound } from "./sound.ts";
 import { type Kind, Stream } from "./stream.ts";
 import { Ticker, readParts, shotParts } from "./tickers.ts";
-import { sameVehicleText, spokenText } from "./wording.ts";
+import type { JudgeState } from "./verdict-bar.ts";
+import { type GivenVerdict, Verdicts } from "./verdicts.ts";
+import { sameVehicleText } from "./wording.ts";
 
 const PAGE_LIMIT = 50;
 const PAGES = 4;
@@ -26,7 +34,6 @@ const PASSAGES = 50;
 const SHOTS = 30;
 const PICTURES_REMEMBERED = 1_000;
 const PAINT_AFTER_MS = 16;
-const SPEAK_AFTER_MS = 400;
 const CATCH_UP_AGAIN_MS = 3_000;
 const CATCH_UP_EVERY_MS = 60_000;
 const MAY_ACKNOWLEDGE = new Set(["operator", "supervisor", "administrator"]);
@@ -36,6 +43,8 @@ export class Desk {
   readonly #list: AlertList;
   readonly #detail: AlertDetail;
   readonly #passages = new PassageBook();
+  readonly #incidents: Incidents;
+  readonly #verdicts: Verdicts;
   readonly #reads = new Ticker<PlateRead>(byId("read-list", HTMLOListElement), "read", READS, (read) =>
     readParts(read, this.#passages.ofRead(read.id)),
   );
@@ -44,17 +53,17 @@ export class Desk {
   readonly #connection = new ConnectionLine();
   readonly #count = byId("unacknowledged", HTMLElement);
   readonly #note = byId("queue-note", HTMLParagraphElement);
-  readonly #spoken = byId("spoken", HTMLParagraphElement);
-  readonly #sound: Sound;
+  readonly #announcer: Announcer;
+  readonly #acknowledgements: Acknowledgements;
   readonly #stream: Stream;
   readonly #onSessionEnd: (message: string) => void;
 
   #session: Session | null = null;
   #selected: number | null = null;
+  /** The incident without an alert that is looked at in place of an alert. */
+  #looking: number | null = null;
   /** The selected alert if it was unacknowledged when selected: it keeps its place until another is selected. */
   #pinned: number | null = null;
-  readonly #sending = new Set<number>();
-  readonly #failures = new Map<number, string>();
   readonly #arrivedPictures = new Set<string>();
   /** What the stream has told of since the lists were asked for: their answers may be older. */
   readonly #told = { reads: new Set<number>(), passages: new Set<number>(), devices: new Set<string>() };
@@ -62,8 +71,9 @@ export class Desk {
   readonly #asked = new Set<number>();
   #unseenReads: PlateRead[] = [];
   #unseenShots: ShotArrival[] = [];
-  #unspoken: Alert[] = [];
   #collectorAhead_ms = 0;
+  /** Counts what the operator has chosen to see, so that an answer that comes late does not undo a later choice. */
+  #choices = 0;
   /** Counts sessions and their ends, so that the answer to an earlier one is not taken for this one's. */
   #turn = 0;
   #caughtUp = false;
@@ -74,17 +84,39 @@ export class Desk {
   #listed = false;
   #caughtUpAt_ms = 0;
   #paintTimer: number | undefined;
-  #speakTimer: number | undefined;
   #catchUpTimer: number | undefined;
 
   /** @param onSessionEnd called when the collector says that the session has ended, with what to tell the operator. */
   constructor(sound: Sound, onSessionEnd: (message: string) => void) {
-    this.#sound = sound;
+    this.#announcer = new Announcer(sound, byId("spoken", HTMLParagraphElement));
     this.#onSessionEnd = onSessionEnd;
     const scroll = byId("queue-scroll", HTMLDivElement);
     const newer = byId("newer", HTMLButtonElement);
     this.#list = new AlertList(byId("alert-list", HTMLOListElement), scroll, newer, (id) => this.select(id));
-    this.#detail = new AlertDetail(byId("detail", HTMLElement), (id) => void this.acknowledge(id));
+    this.#detail = new AlertDetail(byId("detail", HTMLElement), {
+      acknowledge: (id) => void this.acknowledge(id),
+      judge: (incident, given) => void this.judge(incident, given),
+      showIncident: (id) => void this.lookAt(id),
+      say: (words) => this.#announcer.say(words),
+    });
+    this.#incidents = new Incidents({
+      changed: () => this.#paintSoon(),
+      select: (id) => void this.lookAt(id),
+      ended: (message) => this.#onSessionEnd(message),
+    });
+    this.#acknowledgements = new Acknowledgements({
+      changed: () => this.#paint(),
+      recorded: (alert) => {
+        this.#take(alert);
+        this.#announcer.say(`Acknowledged by ${alert.acknowledged_by ?? "unknown"}`);
+      },
+      ended: (message) => this.#onSessionEnd(message),
+    });
+    this.#verdicts = new Verdicts({
+      changed: () => this.#paintSoon(),
+      recorded: (incident) => this.#recorded(incident),
+      ended: (message) => this.#onSessionEnd(message),
+    });
     this.#stream = new Stream({
       opened: () => this.#startCatchUp(),
       unreadable: () => this.#startCatchUp(),
@@ -98,7 +130,10 @@ export class Desk {
 
   /** Begin for this session. What failed for another user is none of this one's business. */
   open(session: Session, previousUser: string | null): void {
-    if (session.user !== previousUser) this.#failures.clear();
+    if (session.user !== previousUser) {
+      this.#acknowledgements.forget();
+      this.#verdicts.forget();
+    }
     this.#turn++;
     this.#session = session;
     this.#caughtUp = false;
@@ -114,18 +149,20 @@ export class Desk {
   /** End: nothing of what was shown stays on the page. */
   close(): void {
     this.#turn++;
+    this.#choices++;
     this.#session = null;
     this.#stream.stop();
-    for (const timer of [this.#paintTimer, this.#speakTimer, this.#catchUpTimer]) window.clearTimeout(timer);
-    this.#paintTimer = this.#speakTimer = this.#catchUpTimer = undefined;
+    for (const timer of [this.#paintTimer, this.#catchUpTimer]) window.clearTimeout(timer);
+    this.#paintTimer = this.#catchUpTimer = undefined;
     this.#catchUp = "idle";
     this.#book.clear();
-    this.#sending.clear();
+    this.#acknowledgements.close();
     this.#arrivedPictures.clear();
     this.#unseenReads = [];
     this.#unseenShots = [];
-    this.#unspoken = [];
-    this.#selected = this.#pinned = null;
+    this.#selected = this.#pinned = this.#looking = null;
+    this.#incidents.close();
+    this.#verdicts.close();
     this.#list.show([], null, (alert) => this.#rowState(alert));
     this.#detail.clear();
     this.#reads.clear();
@@ -133,7 +170,7 @@ export class Desk {
     this.#devices.clear();
     this.#passages.clear();
     this.#asked.clear();
-    setText(this.#spoken, "");
+    this.#announcer.clear();
     document.title = "Nightjar";
   }
 
@@ -143,8 +180,9 @@ export class Desk {
     this.#stream.watch();
     const { liveness } = this.#stream;
     const said = this.#connection.show(liveness, this.#caughtUp, this.#hearing, this.#listProblem, this.#collector_ms);
-    if (said !== null) setText(this.#spoken, said);
+    if (said !== null) this.#announcer.say(said);
     this.#list.tick(this.#collector_ms);
+    this.#detail.tick(this.#collector_ms);
     this.#title();
     if (this.#caughtUp && performance.now() - this.#caughtUpAt_ms > CATCH_UP_EVERY_MS) this.#startCatchUp();
   }
@@ -152,8 +190,10 @@ export class Desk {
   select(id: number | null, focus = false): void {
     const alert = id === null ? undefined : this.#book.get(id);
     if (alert === undefined) return;
-    if (alert.id !== this.#selected) {
+    this.#choices++;
+    if (alert.id !== this.#selected || this.#looking !== null) {
       this.#selected = alert.id;
+      this.#looking = null;
       this.#pinned = alert.state === "new" ? alert.id : null;
       this.#paint();
     }
@@ -169,44 +209,56 @@ export class Desk {
   moveToNewest(): void {
     const newest = this.#book.ordered(null)[0];
     if (newest?.state === "new") this.select(newest.id, true);
-    else setText(this.#spoken, "No unacknowledged alert");
+    else this.#announcer.say("No unacknowledged alert");
   }
 
-  stepCharacter(by: 1 | -1): void {
-    if (this.#selected !== null) this.#detail.stepCharacter(by);
+  /** Show an incident: in its alert, or by itself if it raised none. */
+  async lookAt(id: number): Promise<void> {
+    const choice = ++this.#choices;
+    const incident = await this.#incidents.ask(id);
+    if (choice !== this.#choices) return; // Something else was chosen meanwhile.
+    if (incident === undefined) {
+      this.#announcer.say(`Incident ${id} cannot be had from the collector`);
+      return;
+    }
+    const known = this.#book.ofIncident(id);
+    const alert = known ?? (await this.#askForAlert(incident.alert));
+    if (choice !== this.#choices) return;
+    if (alert !== undefined) {
+      if (known === undefined) this.#book.apply(alert, alert.id);
+      this.select(alert.id);
+      return;
+    }
+    this.#looking = id;
+    this.#selected = this.#pinned = null;
+    this.#paint();
+    this.#incidents.reveal(id);
+  }
+
+  /** Look at the next older incident that called nobody; at the newest from an alert, and after the oldest. */
+  moveInHeard(): void {
+    const ids = this.#incidents.notAlerted;
+    const next = ids[(this.#looking === null ? -1 : ids.indexOf(this.#looking)) + 1] ?? ids[0];
+    if (next === undefined) this.#announcer.say("Nothing was heard that raised no alert");
+    else void this.lookAt(next);
+  }
+
+  /** What the keys do to what is selected. */
+  get detail(): AlertDetail {
+    return this.#detail;
   }
 
   acknowledgeSelected(): void {
     if (this.#selected !== null) void this.acknowledge(this.#selected);
   }
 
+  async judge(incident: number, given: GivenVerdict): Promise<void> {
+    if (this.#mayAcknowledge) await this.#verdicts.give(incident, given);
+  }
+
   async acknowledge(id: number): Promise<void> {
-    const turn = this.#turn;
-    if (this.#book.get(id)?.state !== "new" || this.#sending.has(id) || !this.#mayAcknowledge) return;
-    this.#sending.add(id);
-    this.#failures.delete(id);
-    this.#paint();
-    try {
-      const acknowledged = await api.acknowledge(id);
-      if (turn !== this.#turn) return;
-      this.#take(acknowledged);
-      setText(this.#spoken, `Acknowledged by ${acknowledged.acknowledged_by ?? "unknown"}`);
-    } catch (error) {
-      if (turn !== this.#turn) return;
-      if (error instanceof api.SessionEnded) {
-        this.#failures.set(id, "the session had ended");
-        const plate = this.#book.get(id)?.read.text ?? String(id);
-        this.#onSessionEnd(`Your session has ended. The alert for ${plate} was not acknowledged: log in and try again.`);
-        return;
-      }
-      const safe = error instanceof api.Unreachable ? " Trying again is safe." : "";
-      this.#failures.set(id, `${(error as Error).message}.${safe}`);
-    } finally {
-      if (turn === this.#turn) {
-        this.#sending.delete(id);
-        this.#paint();
-      }
-    }
+    const alert = this.#book.get(id);
+    if (alert !== undefined && this.#mayAcknowledge) await this.#acknowledgements.give(alert);
   }
 
   get #mayAcknowledge(): boolean {
@@ -219,8 +271,8 @@ export class Desk {
 
   #arrived(kind: Kind, record: unknown): void {
     if (kind === "alert") {
-      const alert = record as Alert;
-      if (this.#take(alert) && alert.state === "new") this.#call([alert]);
+      const alert = alertOf(record);
+      if (this.#take(alert) && alert.state === "new") this.#announcer.call([alert]);
     } else if (kind === "read") {
       const read = record as PlateRead;
       this.#told.reads.add(read.id);
@@ -231,6 +283,8 @@ export class Desk {
       const passage = record as Passage;
       this.#told.passages.add(passage.id);
       this.#reads.refresh(this.#passages.apply(passage));
+    } else if (kind === "incident") {
+      this.#hear(incidentOf(record));
     } else if (kind === "device") {
       const device = record as Device;
       this.#told.devices.add(device.id);
@@ -245,8 +299,35 @@ export class Desk {
 
   /** Take an alert as the collector says it is; true if it was not known. */
   #take(alert: Alert): boolean {
-    if (alert.state === "acknowledged") this.#failures.delete(alert.id);
+    if (alert.state === "acknowledged") this.#acknowledgements.settled(alert.id);
+    if (alert.kind === "shot") this.#incidents.arrived(alert.incident, this.#looking);
     return this.#book.apply(alert, this.#selected);
+  }
+
+  /** Take an incident as the collector says it is, beside its alert and in it. */
+  #hear(incident: Incident): void {
+    this.#incidents.arrived(incident, this.#looking);
+    this.#book.retell(incident);
+  }
+
+  #recorded(incident: Incident): void {
+    this.#hear(incident);
+    const { verdict } = incident;
+    if (verdict !== null) this.#announcer.say(`Verdict recorded: ${verdictText(verdict)}, by ${verdict.by}`);
+    this.#paintSoon();
+  }
+
+  /** Ask for an alert that is older than those the page holds; without an answer its incident is shown by itself. */
+  async #askForAlert(id: number | null): Promise<Alert | undefined> {
+    const turn = this.#turn;
+    if (id === null) return undefined;
+    try {
+      const alert = await api.alert(id);
+      return turn === this.#turn ? alert : undefined;
+    } catch (error) {
+      if (turn === this.#turn && error instanceof api.SessionEnded) this.#onSessionEnd("Your session has ended: log in again.");
+      return undefined;
+    }
   }
 
   /** Ask for the passage of an alert that the page has not heard of; without an answer the alert stands by itself. */
@@ -277,20 +358,6 @@ export class Desk {
     }
   }
 
-  /** Call the operator: the sound now, the words once for all that come together. */
-  #call(alerts: readonly Alert[]): void {
-    if (alerts.length === 0) return;
-    this.#sound.play();
-    this.#unspoken.push(...alerts);
-    this.#speakTimer ??= window.setTimeout(() => {
-      this.#speakTimer = undefined;
-      const newest = this.#unspoken.at(-1);
-      const count = this.#unspoken.length;
-      this.#unspoken = [];
-      if (newest !== undefined) setText(this.#spoken, `${count > 1 ? `${count} new alerts. ` : ""}${spokenText(newest)}`);
-    }, SPEAK_AFTER_MS);
-  }
-
   async #askWhoIAm(): Promise<void> {
     const turn = this.#turn;
     try {
@@ -307,6 +374,7 @@ export class Desk {
     }
     this.#catchUp = "running";
     for (const told of Object.values(this.#told)) told.clear();
+    this.#incidents.beginList();
     window.clearTimeout(this.#catchUpTimer);
     void this.#catchUpOnce(this.#turn);
   }
@@ -319,6 +387,7 @@ export class Desk {
         this.#catchUpReads(turn),
         this.#catchUpDevices(turn),
         this.#catchUpShots(turn),
+        this.#incidents.catchUp(this.#looking),
       ]);
       if (turn !== this.#turn) return;
       this.#listProblem = "";
@@ -357,12 +426,14 @@ export class Desk {
     // Asked for second, so that an alert acknowledged in between is in one of the two.
     const acknowledged = await api.alerts("acknowledged", PAGE_LIMIT);
     if (turn !== this.#turn) return;
-    for (const alert of acknowledged) this.#failures.delete(alert.id);
+    for (const alert of acknowledged) this.#acknowledgements.settled(alert.id);
     const byId = new Map([...listed, ...acknowledged].map((alert) => [alert.id, alert]));
     const { unknown, doubtful } = this.#book.merge([...byId.values()], begun, complete, this.#selected);
+    // What the stream told of an incident by itself is newer than the list of alerts that it is part of.
+    for (const incident of this.#incidents.told()) this.#book.retell(incident);
     if (this.#listed) {
       const missed = unknown.flatMap((id) => this.#book.get(id) ?? []).filter((alert) => alert.state === "new");
-      this.#call(missed.sort((a, b) => a.id - b.id));
+      this.#announcer.call(missed.sort((a, b) => a.id - b.id));
     }
     this.#paint();
     for (const id of doubtful) {
@@ -395,8 +466,8 @@ export class Desk {
 
   #rowState(alert: Alert): RowState {
     return {
-      cropHere: this.#isHere(alert.read.crop, alert.read.crop_here),
-      failure: this.#failures.get(alert.id) ?? null,
+      cropHere: alert.kind === "hit" && this.#isHere(alert.read.crop, alert.read.crop_here),
+      failure: this.#acknowledgements.failure(alert.id),
       sameVehicle: sameVehicleText(this.#book.ofSameVehicle(alert)),
       collector_ms: this.#collector_ms,
     };
@@ -416,14 +487,11 @@ export class Desk {
     if (this.#session === null) return;
     if (this.#unseenReads.length > 0) this.#reads.take(this.#unseenReads.splice(0));
     if (this.#unseenShots.length > 0) this.#shots.take(this.#unseenShots.splice(0));
-    if (this.#selected !== null && this.#book.get(this.#selected) === undefined) this.#selected = this.#pinned = null;
-    if (this.#selected === null) {
-      const first = this.#book.ordered(null)[0];
-      if (first?.state === "new") this.#selected = this.#pinned = first.id;
-    }
+    this.#settleSelection();
     const alerts = this.#book.ordered(this.#pinned);
     this.#list.show(alerts, this.#selected, (alert) => this.#rowState(alert));
     this.#paintDetail(alerts.length);
+    this.#incidents.show(this.#looking);
     setText(this.#count, String(this.#book.unacknowledged) + (this.#book.truncated ? "+" : ""));
     this.#count.dataset["any"] = String(this.#book.unacknowledged > 0);
     setText(this.#note, "There are more unacknowledged alerts than are shown: they appear as these are acknowledged.");
@@ -431,25 +499,57 @@ export class Desk {
     this.#title();
   }
 
+  /** Where nothing is selected, or what was is gone or has become an alert. */
+  #settleSelection(): void {
+    if (this.#selected !== null && this.#book.get(this.#selected) === undefined) this.#selected = this.#pinned = null;
+    if (this.#looking !== null) {
+      const raised = this.#book.ofIncident(this.#looking);
+      if (raised === undefined && this.#incidents.get(this.#looking) !== undefined) return;
+      this.#looking = null;
+      if (raised === undefined) return;
+      this.#selected = raised.id;
+      this.#pinned = raised.state === "new" ? raised.id : null;
+    }
+    if (this.#selected !== null) return;
+    const first = this.#book.ordered(null)[0];
+    if (first?.state === "new") this.#selected = this.#pinned = first.id;
+  }
+
   #paintDetail(count: number): void {
+    const looking = this.#looking === null ? undefined : this.#incidents.get(this.#looking);
     const alert = this.#selected === null ? undefined : this.#book.get(this.#selected);
-    if (alert === undefined) {
+    if (looking !== undefined) {
+      this.#detail.showIncident(looking, this.#detailState(undefined, looking));
+    } else if (alert !== undefined) {
+      this.#detail.show(alert, this.#detailState(alert, alert.kind === "shot" ? alert.incident : undefined));
+    } else {
       const none = count > 0 ? "Nothing selected. Press j for the first alert." : "No alerts. New ones appear here by themselves.";
       const forbidden = `Your role (${this.#session?.role ?? ""}) does not see alerts: ${this.#forbidden}`;
       this.#detail.showNone(this.#forbidden !== "" ? forbidden : this.#listed ? none : "Asking the collector for alerts…");
-      return;
     }
-    const { passage } = alert.read;
+  }
+
+  #detailState(alert: Alert | undefined, incident: Incident | undefined): DetailState {
+    const passage = alert?.kind === "hit" ? alert.read.passage : null;
     if (passage !== null && this.#passages.get(passage) === undefined) void this.#askForPassage(passage);
-    this.#detail.show(alert, {
-      ...this.#rowState(alert),
+    return {
+      cropHere: alert?.kind === "hit" && this.#isHere(alert.read.crop, alert.read.crop_here),
       isHere: (sha256, said) => this.#isHere(sha256, said),
+      failure: alert === undefined ? null : this.#acknowledgements.failure(alert.id),
       passage: passage === null ? undefined : this.#passages.get(passage),
-      otherAlerts: this.#book.ofSameVehicle(alert),
-      sending: this.#sending.has(alert.id),
+      otherAlerts: alert === undefined ? [] : this.#book.ofSameVehicle(alert),
+      sending: alert !== undefined && this.#acknowledgements.sending(alert.id),
       mayAcknowledge: this.#mayAcknowledge,
       role: this.#session?.role ?? "",
-    });
+      collector_ms: this.#collector_ms,
+      judge: this.#judgeState(incident),
+    };
+  }
+
+  #judgeState(incident: Incident | undefined): JudgeState {
+    const given = incident === undefined ? { sending: null, failure: "" } : this.#verdicts.of(incident.id);
+    const earlier = incident === undefined ? [] : this.#incidents.verdicts(incident);
+    return { ...given, earlier, mayJudge: this.#mayAcknowledge, role: this.#session?.role ?? "", collector_ms: this.#collector_ms };
   }
 
   #title(): void {

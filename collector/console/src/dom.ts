@@ -29,8 +29,8 @@ export function setText(target: Element, text: string): void {
 }
 
 /** Show or hide without removing. */
-export function setShown(target: HTMLElement, shown: boolean): void {
-  target.hidden = !shown;
+export function setShown(target: Element, shown: boolean): void {
+  target.toggleAttribute("hidden", !shown);
 }
 
 /** Bring the children of `parent` into this order, moving as few as it can and keeping the keyboard focus. */

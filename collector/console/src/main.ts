@@ -3,6 +3,7 @@ import * as api from "./api.ts";
 import { Desk } from "./desk.ts";
 import { byId, setShown, setText } from "./dom.ts";
 import type { Session } from "./records.ts";
+import { VERDICTS } from "./shot-wording.ts";
 import { Sound } from "./sound.ts";
 
 const ASK_AGAIN_MS = 3_000;
@@ -110,17 +111,24 @@ const actions: Readonly<Record<string, () => void>> = {
   k: () => desk.move(-1),
   ArrowUp: () => desk.move(-1),
   n: () => desk.moveToNewest(),
-  ArrowRight: () => desk.stepCharacter(1),
-  ArrowLeft: () => desk.stepCharacter(-1),
+  h: () => desk.moveInHeard(),
+  ArrowRight: () => desk.detail.stepCharacter(1),
+  ArrowLeft: () => desk.detail.stepCharacter(-1),
+  l: () => desk.detail.playNextClip(),
+  s: () => desk.detail.stopClip(),
+  z: () => desk.detail.zoom(),
+  c: () => desk.detail.copyCoordinates(),
+  ...Object.fromEntries(VERDICTS.map(([word], index) => [String(index + 1), () => desk.detail.chooseVerdict(word)])),
   m: toggleSound,
   "?": () => keys.showModal(),
 };
 /** Only these may repeat while a key is held: a held `a` must not acknowledge twice. */
-const REPEATABLE = new Set(["j", "k", "ArrowDown", "ArrowUp", "ArrowRight", "ArrowLeft"]);
+const REPEATABLE = new Set(["j", "k", "h", "ArrowDown", "ArrowUp", "ArrowRight", "ArrowLeft"]);
 
 document.addEventListener("keydown", (press) => {
   if (!sound.ready && sound.wanted) void wakeSound();
   if (deskView.hidden || keys.open || press.ctrlKey || press.metaKey || press.altKey) return;
+  if (press.target instanceof HTMLInputElement) return; // What is typed is no command.
   const key = press.key.length === 1 ? press.key.toLowerCase() : press.key;
   const action = actions[key];
   if (action === undefined) return;

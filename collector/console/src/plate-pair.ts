@@ -1,7 +1,7 @@
 /** The plate as read over the plate as listed, one tile a character, so that a difference cannot be overlooked. */
 import { type Agreement, type Column, LOW_PROBABILITY, align, describeColumn } from "./alignment.ts";
 import { element } from "./dom.ts";
-import type { Alert } from "./records.ts";
+import type { HitAlert } from "./records.ts";
 
 /** Shape and colour both say it; blank where the characters are the same. */
 const MARKS: Readonly<Record<Agreement, string>> = { same: "", folded: "≈", different: "≠", unlisted: "+", unread: "−" };
@@ -33,7 +33,7 @@ export class PlatePair {
     );
   }
 
-  show(alert: Alert): void {
+  show(alert: HitAlert): void {
     const shown = JSON.stringify([alert.id, alert.read.text, alert.read.slots, alert.entry.plate]);
     if (shown === this.#shown) return;
     this.#shown = shown;

@@ -77,19 +77,151 @@ export interface HotlistEntry {
   readonly notes: string | null;
 }
 
-export interface Alert {
+/** What every alert says, whatever it is about. */
+interface AlertBase {
   readonly id: number;
   readonly state: "new" | "acknowledged";
   readonly support: "raised" | "strengthened" | "unsupported";
   readonly raised_at: string;
+  /** From what it is about to when it was raised. */
   readonly latency_ms: number;
-  readonly rule: string;
   readonly why: readonly string[];
-  readonly entry: HotlistEntry;
   readonly historical: boolean;
   readonly acknowledged_by: string | null;
   readonly acknowledged_at: string | null;
+}
+
+/** A plate read that matches a hotlist entry. */
+export interface HitAlert extends AlertBase {
+  readonly kind: "hit";
+  readonly rule: string;
+  readonly entry: HotlistEntry;
   readonly read: PlateRead;
+}
+
+/** A shot incident. */
+export interface ShotAlert extends AlertBase {
+  readonly kind: "shot";
+  readonly incident: Incident;
+}
+
+/** An alert that this page cannot show in full: the collector is newer. It is shown plainly, and never dropped. */
+export interface UnknownAlert extends AlertBase {
+  readonly kind: "unknown";
+  /** What the collector calls its kind. */
+  readonly named: string;
+  /** What could not be read of it; empty if it is the kind alone. */
+  readonly problem: string;
+}
+
+export type Alert = HitAlert | ShotAlert | UnknownAlert;
+
+/** When what the alert is about happened. */
+export function happenedAt(alert: Alert): string {
+  if (alert.kind === "hit") return alert.read.captured_at;
+  return alert.kind === "shot" ? alert.incident.at : alert.raised_at;
+}
+
+export interface Ellipse {
+  readonly semi_major_m: number;
+  readonly semi_minor_m: number;
+  /** Of the longer axis, clockwise from north. */
+  readonly azimuth_deg: number;
+}
+
+/** A point, WGS 84. */
+export interface Place {
+  readonly latitude: number;
+  readonly longitude: number;
+}
+
+export interface Location extends Place {
+  /** The longer half axis of the 95 % ellipse. */
+  readonly error_m: number;
+  readonly ellipse50: Ellipse;
+  readonly ellipse95: Ellipse;
+}
+
+/** A microphone that heard it. */
+export interface Sensor {
+  readonly device: string;
+  readonly microphone: string;
+  readonly place: Place | null;
+  /** Whether the location rests on it. */
+  readonly used: boolean;
+  /** Why not. */
+  readonly why: string | null;
+  readonly residual_ms: number | null;
+  readonly clip: string | null;
+  readonly clip_here: boolean;
+  readonly distance_m: number | null;
+}
+
+/** A device that listened within earshot and heard nothing. */
+export interface Silent {
+  readonly device: string;
+  readonly place: Place;
+  /** How likely it should have heard it. */
+  readonly expected: number;
+}
+
+export type VerdictWord = "gunshot" | "probable" | "fireworks" | "other" | "unsure";
+
+export interface Verdict {
+  /** A {@link VerdictWord}, or a word that this page does not know yet. */
+  readonly verdict: string;
+  readonly what: string | null;
+  readonly by: string;
+  readonly at: string;
+  /** How long after the alert, or without one after the incident was made. */
+  readonly after_s: number;
+}
+
+export interface NearbyRead {
+  readonly read: PlateRead;
+  readonly distance_m: number;
+  /** When the plate was first readable, less when the first round was fired. */
+  readonly offset_s: number;
+  readonly held_until: string;
+  /** "provisional", or "confirmed" by a verdict. */
+  readonly hold: string;
+}
+
+/** Shots that belong together, as they stand now. */
+export interface Incident {
+  readonly id: number;
+  readonly stage: string;
+  readonly revision: number;
+  /** When the first round was fired; without a location, when it was first heard. */
+  readonly at: string;
+  readonly rounds: number;
+  readonly fire: string;
+  readonly probability: number | null;
+  readonly probability_why: readonly string[];
+  readonly confidence: string | null;
+  readonly location: Location | null;
+  readonly twin: Place | null;
+  /** `kind` is "ellipse", "band" (two sites heard it in time) or "zone" (one). */
+  readonly region: { readonly kind: string; readonly outline: readonly Place[] } | null;
+  readonly sensors: readonly Sensor[];
+  readonly silent: readonly Silent[];
+  readonly verdict: Verdict | null;
+  readonly verdict_due_at: string;
+  readonly reads: readonly NearbyRead[];
+  /** The alert that it raised. */
+  readonly alert: number | null;
+  readonly alert_from: number;
+  readonly historical: boolean;
+  /** The incident that its shots turned out to belong to; it has none of its own then. */
+  readonly merged_into: number | null;
+}
+
+/** A verdict that was given to an incident at some time. */
+export interface EarlierVerdict {
+  readonly at: string;
+  readonly verdict: string;
+  readonly what: string | null;
+  readonly by: string;
 }
 
 export interface ShotArrival {
@@ -99,12 +231,17 @@ export interface ShotArrival {
   readonly microphone: string;
   readonly captured_at: string;
   readonly error_ms: number | null;
+  readonly timing: string;
   readonly probability: number;
   readonly classes: readonly (readonly [name: string, probability: number])[];
   readonly peak_dbfs: number;
   readonly rms_dbfs: number;
+  readonly round: number | null;
+  readonly rounds: number | null;
+  readonly marks: readonly string[];
   readonly received_at: string;
   readonly latency_ms: number;
+  readonly incident: number | null;
 }
 
 /** A camera or microphone, as its device's last health report has it. */
@@ -124,7 +261,7 @@ export interface Device {
   readonly sources: readonly Source[];
 }
 
-/** A picture that has arrived: the address to fetch it is its SHA-256. */
+/** A picture or clip that has arrived: the address to fetch it is its SHA-256. */
 export interface ArrivedPicture {
   readonly sha256: string;
   readonly part: string;

@@ -8,17 +8,18 @@
  * is no sign of life, for something between may accept it and pass nothing on: only what was heard on it is.
  */
 import { type Instant, type Liveness, age_ms, liveness, now, STALE_AFTER_MS } from "./liveness.ts";
+import { Unreadable } from "./parsing.ts";
 
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 10_000;
-const KINDS = ["alert", "read", "passage", "shot", "picture", "device"] as const;
+const KINDS = ["alert", "read", "passage", "shot", "incident", "picture", "device"] as const;
 
 export type Kind = (typeof KINDS)[number];
 
 export interface Listener {
   /** The stream is open (again). */
   opened(): void;
-  /** The collector sent a record; `record` is parsed JSON as the API describes it. */
+  /** The collector sent a record; `record` is parsed JSON. Throws {@link Unreadable} if it is not what the API describes. */
   arrived(kind: Kind, record: unknown): void;
   /** Something arrived that could not be read: the lists say what it was. */
   unreadable(): void;
@@ -99,7 +100,13 @@ export class Stream {
         this.#heard();
         if (message.lastEventId !== "") this.#lastNumber = message.lastEventId;
         const record = this.#parse(message);
-        if (record !== null) this.#listener.arrived(kind, record);
+        if (record === null) return;
+        try {
+          this.#listener.arrived(kind, record);
+        } catch (error) {
+          if (!(error instanceof Unreadable)) throw error;
+          this.#listener.unreadable();
+        }
       });
     }
   }

@@ -1,6 +1,7 @@
 /** The bounded lists beside the alerts: newest first, one line a record. */
 import { arrange, element, setText } from "./dom.ts";
 import type { Passage, PlateRead, ShotArrival } from "./records.ts";
+import { arrivalText } from "./shot-wording.ts";
 import { latency, localTime, percent } from "./times.ts";
 import { camerasText, marksText, noRegionText } from "./wording.ts";
 
@@ -88,4 +89,5 @@ export const shotParts = (shot: ShotArrival): Cells => [
   ["ticker-time", localTime(Date.parse(shot.captured_at))],
   ["ticker-place", `${shot.device} · ${shot.microphone} · ${shot.peak_dbfs.toFixed(1)} dBFS`],
   ["ticker-latency", latency(shot.latency_ms)],
+  ["ticker-more", arrivalText(shot)],
 ];

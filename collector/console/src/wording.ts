@@ -1,5 +1,6 @@
 /** What an alert says, in the words the page uses for it. */
-import type { Alert, Device, HotlistEntry, Passage, PlateRead } from "./records.ts";
+import { type Alert, type Device, type HitAlert, type HotlistEntry, type Passage, type PlateRead, type UnknownAlert, happenedAt } from "./records.ts";
+import { incidentCautions, raisedText, roundsText, spokenShotText } from "./shot-wording.ts";
 import { duration, latency, localTime, percent } from "./times.ts";
 
 export const reasonText = (entry: HotlistEntry): string => entry.reason || "No reason given in the list";
@@ -8,7 +9,7 @@ export const severityText = (entry: HotlistEntry): string => (entry.severity ===
 
 export const listText = (entry: HotlistEntry): string => `${entry.list}, version ${entry.version}`;
 
-export function ruleText(alert: Alert): string {
+export function ruleText(alert: HitAlert): string {
   if (alert.rule === "exact") return "exact";
   if (alert.rule === "folded") return "folded 0/O 1/I";
   return alert.rule;
@@ -72,7 +73,7 @@ export interface RegionComparison {
 }
 
 /** The region read against the region listed. */
-export function compareRegions(alert: Alert): RegionComparison {
+export function compareRegions(alert: HitAlert): RegionComparison {
   const [best, second] = alert.read.regions;
   const also = second !== undefined && second[1] >= 0.05 ? `or ${second[0]} ${percent(second[1])}` : "";
   const read = best === undefined ? noRegionText(alert.read).replace("region ", "") : `read ${best[0]} ${percent(best[1])}`;
@@ -88,28 +89,42 @@ export function compareRegions(alert: Alert): RegionComparison {
   return { text: `${read}; DIFFERS from listed ${listed}`, also, agreement: "different" };
 }
 
-/** When the alert was raised, whether later frames of the same pass bear it out, and who else saw the vehicle. */
+/** What an alert is for, in a word or two of a sentence. */
+export function subjectText(alert: Alert): string {
+  if (alert.kind === "hit") return alert.read.text;
+  return alert.kind === "shot" ? `${roundsText(alert.incident)} at ${localTime(Date.parse(alert.incident.at))}` : unknownText(alert).toLowerCase();
+}
+
+/** What there is to say of an alert that this page does not know how to show. */
+export const unknownText = (alert: UnknownAlert): string => `Alert of kind ${alert.named}`;
+
+/** When the alert was raised, whether what came later bears it out, and who else saw or heard it. */
 export function historyText(alert: Alert, passage: Passage | undefined): string {
+  const later = alert.support !== "strengthened" ? "" : `; strengthened by later ${alert.kind === "hit" ? "frames" : "reports"}`;
+  if (alert.kind === "shot") return `${raisedText(alert)}${later}`;
   const raised = `Raised ${localTime(Date.parse(alert.raised_at))}, ${latency(alert.latency_ms)} after capture`;
-  const later = alert.support === "strengthened" ? "; strengthened by later frames" : "";
   return `${raised}${later}${passage === undefined ? "" : `; ${camerasText(passage).toLowerCase()}`}`;
 }
 
 /** What must be known before anyone acts on the alert; empty when nothing stands against it. */
 export function cautions(alert: Alert, collector_ms: number): string[] {
+  if (alert.kind === "shot") return incidentCautions(alert.incident, alert.support === "unsupported", collector_ms);
   const said: string[] = [];
   if (alert.support === "unsupported") {
-    said.push("No longer supported: a later revision of this read does not match the entry");
+    said.push(`No longer supported${alert.kind === "hit" ? ": a later revision of this read does not match the entry" : ""}`);
   }
   if (alert.historical) {
-    const passed_ms = collector_ms - Date.parse(alert.read.captured_at);
-    said.push(`Historical: the vehicle passed ${duration(passed_ms)} ago`);
+    const passed_ms = collector_ms - Date.parse(happenedAt(alert));
+    said.push(alert.kind === "hit" ? `Historical: the vehicle passed ${duration(passed_ms)} ago` : "Historical");
   }
+  if (alert.kind === "unknown") said.push("This page is older than the collector and does not know how to show this alert: load it again");
   return said;
 }
 
 /** One line for the speech of a screen reader. */
 export function spokenText(alert: Alert): string {
+  if (alert.kind === "shot") return spokenShotText(alert.incident);
+  if (alert.kind === "unknown") return `New alert: ${unknownText(alert)}, ${alert.why[0] ?? "no reason given"}`;
   const plate = [...alert.read.text].join(" ");
   return `New alert: ${plate}, ${reasonText(alert.entry)}, ${alert.read.device}, ${alert.read.camera}`;
 }

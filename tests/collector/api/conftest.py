@@ -1,7 +1,7 @@
 """An application over a real store with one of everything in it."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from sqlalchemy import insert, select
 
 from collector.api.app import create_app
 from collector.api.passwords import Passwords
+from collector.incidents.rules import Rules
+from collector.incidents.verdicts import Verdicts
 from collector.store import feed, tables
 from collector.store.database import Store, sqlite_url
 from collector.store.feed import FeedKind
@@ -43,6 +45,8 @@ class Desk:
     users: Users
     pictures: Folder
     tokens: dict[Role, str]
+    verdicts: Verdicts
+    asked: list[int] = field(default_factory=list)
     hearing: bool = True
 
     def client(self, role: Role | None = None, address: str = "203.0.113.7") -> httpx.AsyncClient:
@@ -76,7 +80,12 @@ async def desk(store: Store, tmp_path: Path, clock: Any, passwords: Passwords) -
         await users.add(role.value, role, await passwords.hashed(PASSWORD), by="test")
         tokens[role] = await users.issue(role.value, CredentialKind.TOKEN, "test", YEAR_NS, by="test")
     pictures = Folder(tmp_path)
-    desk = Desk(FastAPI(), store, users, pictures, tokens)
+    asked: list[int] = []
+
+    async def ask(incident_id: int, _: Collection[int] | None) -> None:
+        asked.append(incident_id)
+
+    desk = Desk(FastAPI(), store, users, pictures, tokens, Verdicts(store, Rules(), ask), asked)
     desk.app = create_app(
         store,
         users,
@@ -86,6 +95,7 @@ async def desk(store: Store, tmp_path: Path, clock: Any, passwords: Passwords) -
         clock,
         secure=False,
         hearing=lambda: desk.hearing,
+        verdicts=desk.verdicts,
         passwords=passwords,
     )
     await seed(store, clock.utc_ns())

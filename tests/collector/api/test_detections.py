@@ -64,6 +64,7 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
     }
     alert = {
         "id": 1,
+        "kind": "hit",
         "state": "new",
         "support": "raised",
         "raised_at": rfc3339(now_ns + 12_345_678),
@@ -83,6 +84,7 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
         "acknowledged_by": None,
         "acknowledged_at": None,
         "read": read,
+        "incident": None,
     }
     assert answer.json() == alert
     assert listed.json() == {"alerts": [alert]}
@@ -102,10 +104,23 @@ async def test_shots_and_devices_are_told_as_the_contract_says(desk: Any, clock:
                 "microphone": "mast",
                 "captured_at": rfc3339(now_ns - 400 * MS_NS),
                 "error_ms": 5.0,
+                "timing": "classification only",
                 "probability": 0.97,
                 "classes": [["gunshot", 0.97], ["firework", 0.02]],
                 "peak_dbfs": -1.23,
                 "rms_dbfs": -20.0,
+                "snr_db": None,
+                "wave": "unknown",
+                "burst": None,
+                "round": None,
+                "rounds": None,
+                "fire": None,
+                "marks": [],
+                "incident": None,
+                "clip": None,
+                "clip_here": False,
+                "recording": None,
+                "recording_here": False,
                 "received_at": rfc3339(now_ns),
                 "latency_ms": 400.0,
             }

@@ -64,7 +64,15 @@ async def test_health_says_when_no_device_can_be_heard(desk: Any) -> None:
 
 async def test_the_page_and_its_assets_are_served_and_nothing_beside_them(desk: Any, console: Path, clock: Any) -> None:
     desk.app = create_app(
-        desk.store, desk.users, desk.store.committed, desk.pictures, console, clock, secure=False, hearing=lambda: True
+        desk.store,
+        desk.users,
+        desk.store.committed,
+        desk.pictures,
+        console,
+        clock,
+        secure=False,
+        hearing=lambda: True,
+        verdicts=desk.verdicts,
     )
     async with desk.client() as client:
         page = await client.get("/")

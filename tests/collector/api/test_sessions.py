@@ -37,6 +37,7 @@ async def test_under_https_the_cookie_is_secure_and_browsers_are_told_to_stay(de
         clock,
         secure=True,
         hearing=lambda: True,
+        verdicts=desk.verdicts,
         passwords=cheap,
     )
     async with desk.client() as client:

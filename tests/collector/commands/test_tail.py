@@ -23,6 +23,8 @@ READ: dict[str, Any] = {
 }
 ALERT: dict[str, Any] = {
     "id": 5,
+    "kind": "hit",
+    "incident": None,
     "read": READ,
     "entry": {"plate": "7ABC1Z3", "list": "stolen", "reason": "stolen vehicle"},
     "state": "new",
@@ -38,6 +40,20 @@ SHOT: dict[str, Any] = {
     "captured_at": "2026-11-21T10:41:48.000000Z",
     "latency_ms": 99.5,
 }
+INCIDENT: dict[str, Any] = {
+    "id": 7,
+    "stage": "located",
+    "revision": 2,
+    "at": "2026-11-21T10:41:46.000045Z",
+    "rounds": 3,
+    "fire": "burst",
+    "probability": 0.973,
+    "location": {"latitude": 40.7001, "longitude": -74.0002, "error_m": 9.1},
+    "region": {"kind": "ellipse"},
+    "sensors": [{"device": "ear-2"}, {"device": "ear-1"}, {"device": "ear-1"}],
+    "verdict": None,
+    "merged_into": None,
+}
 
 cli = typer.Typer()
 cli.command()(tail)
@@ -50,6 +66,26 @@ def test_lines_say_when_what_where_and_how_long_it_took() -> None:
         "  lpr-1/north  new  430 ms to the alert"
     )
     assert say("shot", SHOT) == ("2026-11-21T10:41:48.000000Z  shot  0.97, peak -1 dBFS  ear-1/mast  100 ms")
+
+
+def test_an_incident_says_how_likely_how_many_where_and_who_heard_it() -> None:
+    said = "0.97, 3 rounds (burst)  40.70010,-74.00020 to 9 m  ear-1 ear-2"
+    assert say("incident", INCIDENT) == f"2026-11-21T10:41:46.000045Z  incident 7 located  {said}  revision 2"
+    alert = ALERT | {"kind": "shot", "read": None, "entry": None, "incident": INCIDENT, "support": "strengthened"}
+    assert say("alert", alert) == (
+        f"2026-11-21T10:41:46.000045Z  ALERT 5 gunfire  {said}  new  430 ms to the alert  shot strengthened"
+    )
+
+
+def test_an_incident_says_what_is_not_known_of_it_and_what_people_said() -> None:
+    unsure = {"probability": None, "rounds": 1, "fire": "single", "location": None}
+    line = say("incident", INCIDENT | unsure | {"region": {"kind": "zone"}})
+    assert "  ?, 1 round  in a zone  " in line
+    assert "  somewhere  " in say("incident", INCIDENT | unsure | {"region": None})
+    verdict = {"verdict": "other", "what": "nail gun", "by": "ada"}
+    assert say("incident", INCIDENT | {"verdict": verdict}).endswith("revision 2  nail gun, says ada")
+    gone = {"merged_into": 3, "rounds": 0, "sensors": [], "stage": "revised"}
+    assert say("incident", INCIDENT | gone).endswith("incident 7 revised  its shots are of incident 3")
 
 
 def test_a_passage_names_its_site_and_cameras() -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ACKNOWLEDGED_LIMIT, AlertBook, NEW_LIMIT, neighbour } from "../../../collector/console/src/alert-book.ts";
-import type { Alert, PlateRead } from "../../../collector/console/src/records.ts";
+import type { Alert, HitAlert, Incident, PlateRead } from "../../../collector/console/src/records.ts";
 
 // The book looks at little but id and state.
 const alert = (id: number, state: Alert["state"] = "new"): Alert => ({ id, state }) as Alert;
@@ -77,11 +77,28 @@ test("moving stops at both ends, and begins at the first", () => {
 test("an alert shows its read's revision, which is newer than a list that was asked for before", () => {
   const read = (revision: number): PlateRead => ({ id: 7, revision }) as PlateRead;
   const book = new AlertBook();
-  book.apply({ ...alert(1), read: read(0) });
-  book.apply({ ...alert(2), read: { id: 8, revision: 0 } as PlateRead });
+  const hit = (id: number, of: PlateRead): Alert => ({ ...alert(id), kind: "hit", read: of }) as HitAlert;
+  book.apply(hit(1, read(0)));
+  book.apply(hit(2, { id: 8, revision: 0 } as PlateRead));
   const begun = book.beginList();
   book.revise(read(1));
   book.revise(read(0));
-  book.merge([{ ...alert(1), read: read(0) }], begun, false, null);
-  assert.deepEqual([1, 2].map((id) => book.get(id)?.read.revision), [1, 0]);
+  book.merge([hit(1, read(0))], begun, false, null);
+  assert.deepEqual([1, 2].map((id) => (book.get(id) as HitAlert).read.revision), [1, 0]);
+});
+
+test("an alert shows its incident as it was told last, and is found by it", () => {
+  const shot = (id: number, incident: Incident): Alert => ({ ...alert(id), kind: "shot", incident }) as Alert;
+  const incident = (revision: number): Incident => ({ id: 7, revision }) as Incident;
+  const book = new AlertBook();
+  book.apply(alert(1));
+  book.apply(shot(2, incident(1)));
+  const begun = book.beginList();
+  book.retell(incident(2));
+  book.retell(incident(1));
+  book.merge([shot(2, incident(1))], begun, false, null);
+  const found = book.ofIncident(7);
+  assert.ok(found?.kind === "shot");
+  assert.equal(found.incident.revision, 2);
+  assert.equal(book.ofIncident(8), undefined);
 });

@@ -10,6 +10,7 @@ that ``npm run dev`` forwards to; user name and password are both ``operator``.
 import asyncio
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import socket
@@ -21,6 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import soundfile
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
@@ -30,9 +32,21 @@ Record = dict[str, Any]
 
 COOKIE = "nightjar_session"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+
+
+PLACE = (40.7001, -74.0002)
+"""Where the incidents are, in latitude and longitude."""
+
+
+def place(east_m: float, north_m: float) -> tuple[float, float]:
+    """The place so far from `PLACE`."""
+    metres_per_degree = 111_320.0
+    latitude, longitude = PLACE
+    east_per_degree = metres_per_degree * float(np.cos(np.radians(latitude)))
+    return latitude + north_m / metres_per_degree, longitude + east_m / east_per_degree
 
 
 def timestamp(at: datetime) -> str:
@@ -57,6 +71,20 @@ def plate_picture(text: str) -> bytes:
     return cv2.imencode(".jpg", plate)[1].tobytes()
 
 
+def clip_of(*shots_at_s: float, duration_s: float = 4.0) -> bytes:
+    """A clip as a device sends it, Ogg Opus: quiet, with a bang at each of these times."""
+    rate_hz = 48_000
+    random = np.random.default_rng(7)
+    sound = random.normal(size=int(duration_s * rate_hz)) * 0.002
+    for at_s in shots_at_s:
+        first = int(at_s * rate_hz)
+        tail = np.exp(-np.arange(min(9_600, sound.size - first)) / 1_200)
+        sound[first : first + tail.size] += random.normal(size=tail.size) * tail * 0.4
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(sound, -1, 1), rate_hz, format="OGG", subtype="OPUS", compression_level=0.92)
+    return file.getvalue()
+
+
 class FakeCollector:
     """Alerts, reads, shots, pictures and sessions, and the ways in which a collector can fail."""
 
@@ -67,11 +95,15 @@ class FakeCollector:
         self.passages: dict[int, Record] = {}
         self.shots: dict[int, Record] = {}
         self.devices: dict[str, Record] = {}
+        self.incidents: dict[int, Record] = {}
+        self.verdicts: dict[int, list[Record]] = {}
         self.pictures: dict[str, bytes] = {}
+        self.clips: dict[str, bytes] = {}
         self.codes = {"one-time"}
         self.passwords = {"operator": "operator", "auditor": "auditor"}
         self.sessions: dict[str, str] = {}
         self.acknowledge_fails: tuple[int, str] | None = None
+        self.verdict_fails: tuple[int, str] | None = None
         self.lists_fail = False
         self.silent = False
         self.hearing = True
@@ -125,13 +157,78 @@ class FakeCollector:
     def alert(self, read: Record, plate: str, entry: Record | None = None, **changes: Any) -> Record:
         """A new alert for a read; not yet published."""
         return {
-            "id": next(self._ids), "state": "new", "support": "raised", "raised_at": timestamp(datetime.now(UTC)),
-            "latency_ms": 512, "rule": "exact" if plate == read["text"] else "folded",
+            "id": next(self._ids), "kind": "hit", "incident": None,
+            "state": "new", "support": "raised", "raised_at": timestamp(datetime.now(UTC)), "latency_ms": 512,
+            "rule": "exact" if plate == read["text"] else "folded",
             "why": [f"read {read['text']} is listed as {plate}"],
             "entry": {"plate": plate, "region": "US-TX", "list": "stolen-vehicles", "version": 12,
                       "reason": "Stolen vehicle", "severity": "high", "notes": None, **(entry or {})},
             "historical": False, "acknowledged_by": None, "acknowledged_at": None, "read": read, **changes,
         }  # fmt: skip
+
+    def sensor(self, name: str, east_m: float, north_m: float, **changes: Any) -> Record:
+        """A microphone that heard it, so far from the incident's usual place, with a clip that has not arrived."""
+        latitude, longitude = place(east_m, north_m)
+        return {
+            "device": name, "microphone": "mast", "latitude": latitude, "longitude": longitude, "used": True,
+            "why": None, "residual_ms": 1.2, "arrivals": [], "clip": hashlib.sha256(name.encode()).hexdigest(),
+            "clip_here": False, "recording": None, "recording_here": False,
+            "distance_m": (east_m**2 + north_m**2) ** 0.5, **changes,
+        }  # fmt: skip
+
+    def incident(self, *sensors: Record, **changes: Any) -> Record:
+        """Three rounds located 2 s ago, that raised no alert; not yet published."""
+        at = datetime.now(UTC) - timedelta(seconds=2)
+        latitude, longitude = PLACE
+        used = sum(sensor["used"] for sensor in sensors)
+        return {
+            "id": next(self._ids), "stage": "located", "revision": 1, "agency": "springfield", "at": timestamp(at),
+            "rounds": 3, "fire": "burst", "probability": 0.97,
+            "probability_why": [f"{sensor['device']}/{sensor['microphone']} 0.95." for sensor in sensors[:2]],
+            "confidence": "high" if used > 3 else "low",
+            "location": {
+                "latitude": latitude, "longitude": longitude, "error_m": 9.1,
+                "ellipse50": {"semi_major_m": 4.4, "semi_minor_m": 2.0, "azimuth_deg": 31.0},
+                "ellipse95": {"semi_major_m": 9.1, "semi_minor_m": 4.2, "azimuth_deg": 31.0},
+            },
+            "twin": None, "region": {"kind": "ellipse", "outline": [list(PLACE)]}, "sensors": list(sensors),
+            "silent": [], "verdict": None, "verdict_due_at": timestamp(at + timedelta(seconds=62)), "reads": [],
+            "alert": None, "alert_from": 0.5, "historical": False, "merged_into": None, **changes,
+        }  # fmt: skip
+
+    def shot_alert(self, incident: Record, **changes: Any) -> Record:
+        """A new alert for an incident, which knows it from now on; not yet published."""
+        number = next(self._ids)
+        incident["alert"] = number
+        return {
+            "id": number, "kind": "shot", "state": "new", "support": "raised",
+            "raised_at": timestamp(datetime.now(UTC)), "latency_ms": 2412.3, "rule": None,
+            "why": [f"{len(incident['sensors'])} sensors heard {incident['rounds']} rounds."], "entry": None,
+            "historical": incident["historical"], "acknowledged_by": None, "acknowledged_at": None, "read": None,
+            "incident": incident, **changes,
+        }  # fmt: skip
+
+    def nearby(self, read: Record, distance_m: float, offset_s: float, hold: str = "provisional") -> Record:
+        """A read near an incident."""
+        until = timestamp(datetime.now(UTC) + timedelta(hours=24))
+        return {"read": read, "distance_m": distance_m, "offset_s": offset_s, "held_until": until, "hold": hold}
+
+    def bring_clip(self, incident: Record, device: str, clip: bytes) -> None:
+        """Let a device's clip arrive: kept, said, and from now on there in the incident, which is told again."""
+
+        def bring() -> None:
+            for sensor in incident["sensors"]:
+                if sensor["device"] == device:
+                    sensor["clip_here"] = True
+                    self.clips[sensor["clip"]] = clip
+                    self._publish("picture", {"sha256": sensor["clip"], "part": "clip", "read": None})
+            self._publish("incident", incident)
+
+        self._call(bring)
+
+    def judge(self, incident: Record, verdict: str, by: str, what: str | None = None) -> None:
+        """Somebody gives a verdict."""
+        self._call(lambda: self._judge(incident, verdict, what, by))
 
     def publish(self, kind: str, record: Record) -> Record:
         """Keep a record and say so on every stream."""
@@ -189,10 +286,12 @@ class FakeCollector:
     def _keep(self, kind: str, record: Record) -> None:
         shelf: dict[Any, Record] | None = {
             "alert": self.alerts, "read": self.reads, "passage": self.passages, "shot": self.shots,
-            "device": self.devices,
+            "device": self.devices, "incident": self.incidents,
         }.get(kind)  # fmt: skip
         if shelf is not None:
             shelf[record["id"]] = record
+        if kind == "alert" and record.get("incident") is not None:
+            self.incidents[record["incident"]["id"]] = record["incident"]
 
     def _publish(self, kind: str, record: Record) -> None:
         self._keep(kind, record)
@@ -200,6 +299,16 @@ class FakeCollector:
         self._feed.append(said)
         for stream in self._streams:
             stream.put_nowait(said)
+
+    def _judge(self, incident: Record, verdict: str, what: str | None, by: str) -> None:
+        at = timestamp(datetime.now(UTC))
+        incident["revision"] += 1
+        incident["stage"] = "reviewed"
+        incident["verdict"] = {"verdict": verdict, "what": what, "by": by, "at": at, "after_s": 31.2}
+        known = {"verdict": verdict, "what": what, "by": by}
+        revision = {"revision": incident["revision"], "stage": "reviewed", "at": at, "known": known}
+        self.verdicts.setdefault(incident["id"], []).append(revision)
+        self._publish("incident", incident)
 
     async def _note(self, request: Request) -> None:
         self._loop = asyncio.get_running_loop()
@@ -325,6 +434,40 @@ class FakeCollector:
             headers = {"Cache-Control": "private, immutable, max-age=31536000"}
             return Response(self.pictures[sha256], media_type="image/jpeg", headers=headers)
 
+        @app.get("/api/incidents")
+        async def incidents(limit: int = 50, before: int | None = None, name: str = user) -> Record:
+            known = sorted(self.incidents.values(), key=lambda incident: -incident["id"])
+            below = [incident for incident in known if before is None or incident["id"] < before]
+            return {"incidents": below[:limit]}
+
+        @app.get("/api/incidents/{number}")
+        async def incident(number: int, name: str = user) -> Record:
+            if number not in self.incidents:
+                raise HTTPException(404, "no such incident")
+            return self.incidents[number]
+
+        @app.get("/api/incidents/{number}/revisions")
+        async def revisions(number: int, name: str = user) -> Record:
+            first = {"revision": 1, "stage": "raw", "at": timestamp(datetime.now(UTC)), "known": {"rounds": 1}}
+            return {"revisions": [first, *self.verdicts.get(number, [])]}
+
+        @app.post("/api/incidents/{number}/verdict")
+        async def judge(number: int, request: Request, name: str = user) -> Record:
+            if self.verdict_fails is not None:
+                raise HTTPException(*self.verdict_fails)
+            given = await request.json()
+            if given["verdict"] == "other" and not given.get("what"):
+                raise HTTPException(422, "`what` is wanted with `other`")
+            self._judge(self.incidents[number], given["verdict"], given.get("what"), name)
+            return self.incidents[number]
+
+        @app.get("/api/clips/{sha256}")
+        async def clip(sha256: str, request: Request, name: str = user) -> Response:
+            if sha256 not in self.clips:
+                raise HTTPException(404, "this clip has not arrived")
+            headers = {"Cache-Control": "private, immutable, max-age=31536000"}
+            return Response(self.clips[sha256], media_type="audio/ogg", headers=headers)
+
         @app.get("/api/stream")
         async def stream(request: Request, after: int | None = None, name: str = user) -> StreamingResponse:
             if self.refuse_streams:
@@ -363,7 +506,7 @@ def serve(collector: FakeCollector, port: int = 0) -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve the built page with an alert every 8 s, until Ctrl-C."""
+    """Serve the built page with an alert every 8 s, of shots every fourth, until Ctrl-C."""
     collector = FakeCollector(Path(__file__).parents[3] / "collector" / "console" / "dist")
     with serve(collector, 8099) as address, contextlib.suppress(KeyboardInterrupt):
         print(f"{address}/  user name and password: operator")
@@ -371,6 +514,15 @@ def main() -> None:
             read = collector.read(f"KGV55O{number % 10}", {5: [("O", 0.58), ("0", 0.41)]})
             collector.publish("read", read)
             collector.publish("alert", collector.alert(read, f"KGV550{number % 10}"))
+            if number % 4 == 0:
+                sensors = [collector.sensor(f"ear-{index}", 90 * index, 70 * (-1) ** index) for index in range(1, 6)]
+                near = [collector.nearby(read, 120.0, 3.2)]
+                incident = collector.incident(*sensors, reads=near)
+                collector.publish("alert", collector.shot_alert(incident))
+                collector.publish("incident", collector.incident(*sensors[:2], probability=0.2))
+                threading.Event().wait(2)
+                for sensor in sensors[:3]:
+                    collector.bring_clip(incident, sensor["device"], clip_of(1.0, 1.3, 1.6))
             threading.Event().wait(3)
             collector.bring_picture(read, plate_picture(read["text"]))
             threading.Event().wait(5)

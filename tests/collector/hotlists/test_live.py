@@ -53,7 +53,7 @@ async def test_invariant_5_reads_stored_during_a_change_of_hotlists_are_matched_
     assert await rematch(store, Raising(live.matcher), clock.utc_ns) == {"lpr-1"}
     async with store.read() as tx:
         alerts = await queries.alerts(tx)
-        assert [(alert.read.track, alert.historical) for alert in alerts] == [(3, True), (2, False)]
+        assert [(alert.about.read.track, alert.historical) for alert in alerts] == [(3, True), (2, False)]
         assert await reads.awaiting_match(tx, 10) == {}
     # Matched again, alerted once.
     await intake.commit([judge(device.read(track=2, revision=1), keys)])

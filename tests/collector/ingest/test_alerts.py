@@ -34,9 +34,10 @@ async def test_a_hit_raises_one_alert_and_asks_for_its_pictures_at_once(bench: A
     read = device.read()
     await bench.settle(device.open(), read)
     (alert,) = await alerts_of(bench)
-    assert (alert.state, alert.support, alert.rule) == (AlertState.NEW, Support.RAISED, Rule.EXACT)
-    assert (alert.entry.plate, alert.entry.reason, alert.list_version) == ("7ABC123", "stolen vehicle", 1)
-    assert alert.read.text == "7ABC123"
+    assert (alert.state, alert.support, alert.about.rule) == (AlertState.NEW, Support.RAISED, Rule.EXACT)
+    hit = alert.about
+    assert (hit.entry.plate, hit.entry.reason, hit.list_version) == ("7ABC123", "stolen vehicle", 1)
+    assert alert.about.read.text == "7ABC123"
     assert not alert.historical
     (command,) = bench.commands()
     assert (command.name, command.of_epoch, command.track) == ("send_media", 7, 1)
@@ -51,11 +52,11 @@ async def test_a_folded_hit_is_strengthened_by_an_exact_revision(bench: Any, mak
     device = await make.device().enrol(bench.store)
     await bench.settle(device.open(), device.read("7ABC12O"))
     (alert,) = await alerts_of(bench)
-    assert alert.rule is Rule.FOLDED
+    assert alert.about.rule is Rule.FOLDED
     await bench.settle(device.read("7ABC120", revision=1))
     (alert,) = await alerts_of(bench)
-    assert (alert.rule, alert.support) == (Rule.EXACT, Support.STRENGTHENED)
-    assert alert.read.revision == 1
+    assert (alert.about.rule, alert.support) == (Rule.EXACT, Support.STRENGTHENED)
+    assert alert.about.read.revision == 1
 
 
 async def test_a_revision_that_reads_otherwise_says_no_longer_supported(bench: Any, make: Any) -> None:
@@ -64,10 +65,10 @@ async def test_a_revision_that_reads_otherwise_says_no_longer_supported(bench: A
     await bench.settle(device.open(), device.read("7ABC123"))
     await bench.settle(device.read("7ABC128", revision=1))
     newer, older = await alerts_of(bench)
-    assert (older.entry.plate, older.support) == ("7ABC123", Support.UNSUPPORTED)
+    assert (older.about.entry.plate, older.support) == ("7ABC123", Support.UNSUPPORTED)
     assert "No longer supported: a later revision reads 7ABC128." in older.why
-    assert (newer.entry.plate, newer.support) == ("7ABC128", Support.RAISED)
-    assert newer.read.id == older.read.id
+    assert (newer.about.entry.plate, newer.support) == ("7ABC128", Support.RAISED)
+    assert newer.about.read.id == older.about.read.id
 
 
 async def test_revisions_in_one_batch_or_in_the_wrong_order_end_the_same(bench: Any, make: Any) -> None:
@@ -81,7 +82,7 @@ async def test_revisions_in_one_batch_or_in_the_wrong_order_end_the_same(bench: 
         await bench.settle(one)
     await bench.settle(*reversed(together))
     alerts = await alerts_of(bench)
-    assert [(alert.read.track, alert.support, alert.read.text) for alert in alerts] == [
+    assert [(alert.about.read.track, alert.support, alert.about.read.text) for alert in alerts] == [
         (track, Support.UNSUPPORTED, "7ABC128") for track in (3, 2, 1)
     ]
     assert len(await bench.rows(tables.read_revision)) == 6
@@ -141,7 +142,7 @@ async def test_two_lists_raise_two_alerts(bench: Any, make: Any) -> None:
     await look_for(bench, "7ABC123", name="wanted")
     device = await make.device().enrol(bench.store)
     await bench.settle(device.open(), device.read())
-    assert sorted(alert.entry.list for alert in await alerts_of(bench)) == ["stolen", "wanted"]
+    assert sorted(alert.about.entry.list for alert in await alerts_of(bench)) == ["stolen", "wanted"]
 
 
 async def test_a_birth_that_waited_at_the_broker_does_not_make_a_backlog_live(bench: Any, make: Any) -> None:
@@ -202,8 +203,8 @@ async def test_a_hit_asks_for_the_overview_behind_the_crop_and_before_the_frame(
     assert list(command.wanted) == [(Part.OVERVIEW, nearer.sha256)]
     await bench.settle(device.publish(replace(make.media(b"nearer"), part=Part.OVERVIEW)))
     (alert,) = await alerts_of(bench)
-    assert alert.read.overview == (
-        type(alert.read.overview)(camera="north-colour", sha256=nearer.sha256, offset_ns=-40_000_000, here=True)
+    assert alert.about.read.overview == (
+        type(alert.about.read.overview)(camera="north-colour", sha256=nearer.sha256, offset_ns=-40_000_000, here=True)
     )
     device.connection = 2
     bench.sent()

@@ -59,7 +59,7 @@ async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_o
             assert await passages.looked_at(tx) == 3
     finally:
         await store.close()
-    read = alert.read
+    read = alert.about.read
     assert (read.text, read.site, read.passed_at_ns, read.passage_id) == ("A1", "lpr-1", 700, None)
     assert (read.travel, read.marks, read.overview, read.vehicle) == (None, (), None, None)
     assert device.site == "lpr-1"

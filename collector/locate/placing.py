@@ -1,0 +1,209 @@
+"""The place that most arrivals agree on: candidates by vote, each refined until its arrivals stay the same."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.locate.air import Air, travel_s
+from collector.locate.evidence import evidence_for
+from collector.locate.heard import RANGE_OF_AUDIBLE, Heard
+from collector.locate.lagging import suspected
+from collector.locate.series import Series, find_series
+from collector.locate.solving import PROPAGATION_S, Solution, solve
+from collector.locate.twins import other_starts, surprise
+from collector.locate.voting import Ballot, Peak, find_peaks
+
+GRID_M = 25.0
+_COARSE = Ballot(step_s=0.02, full_s=0.04, none_s=0.10)
+_FINE_M, _FINE_REACH_M = 5.0, 45.0
+_FINE = Ballot(step_s=0.004, full_s=0.008, none_s=0.044)
+_FINE_REACH_S = 0.25
+_PEAKS, _CANDIDATES = 40, 4
+_APART_M, _APART_S = 80.0, 0.25
+_ROUNDS_OF_FITTING = 8
+_TOO_LATE_S = 3.5 * PROPAGATION_S
+_LEAST_SITES = 3
+_ENOUGH_SITES = 4
+_TWIN_SURPRISE = 6.0
+"""A second place is told if it is less than this more surprising: 95 % of a chi-squared of two degrees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A place and the arrivals that it explains.
+
+    Attributes:
+        series: its rounds.
+        fit: where and when.
+        twin: the other place that explains them about as well.
+        evidence: natural logarithm of the odds that the sites agree by more than chance.
+    """
+
+    series: Series
+    fit: Solution
+    twin: Solution | None
+    evidence: float
+
+
+def grid_of(heard: Heard, site: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Places (N, 3) every ``GRID_M`` from where three of these sites at least may hear a shot."""
+    places = heard.site_m[site]
+    reach_m = heard.range_m[site]
+    low = (places[:, :2] - reach_m[:, None]).min(axis=0)
+    high = (places[:, :2] + reach_m[:, None]).max(axis=0)
+    east, north = np.meshgrid(np.arange(low[0], high[0] + GRID_M, GRID_M), np.arange(low[1], high[1] + GRID_M, GRID_M))
+    nodes = np.column_stack([east.ravel(), north.ravel(), np.full(east.size, places[:, 2].mean())])
+    near = np.zeros(len(nodes), dtype=np.int64)
+    for place, reach in zip(places, reach_m, strict=True):
+        near += ((nodes[:, :2] - place[:2]) ** 2).sum(axis=1) <= reach**2
+    nodes = nodes[near >= _LEAST_SITES]
+    # From the middle outwards: of places that explain as much, the one among the sites comes first.
+    return nodes[np.argsort(((nodes[:, :2] - places[:, :2].mean(axis=0)) ** 2).sum(axis=1), kind="stable")]
+
+
+def best_place(heard: Heard, free: NDArray[np.bool_], air: Air) -> Placed | None:
+    """The place that explains most of the free arrivals; None if none explains those of three sites."""
+    site_of = heard.site_of[heard.sensor_of]
+    active = np.zeros(heard.sites, dtype=np.bool_)
+    active[site_of[free]] = True
+    if active.sum() < _LEAST_SITES:
+        return None
+    nodes = grid_of(heard, active)
+    if not len(nodes):
+        return None
+    by_site = [heard.time_s[free & (site_of == site)] for site in range(heard.sites)]
+    refined = [
+        one
+        for start_m in _candidates(heard, nodes, by_site, air)
+        if (one := _refined(heard, free, air, start_m)) is not None
+    ]
+    if not refined:
+        return None
+    series, fit = _without_suspects(heard, free, air, *max(refined, key=_merit))
+    site = site_of[series.arrival]
+    fits = [fit]
+    for start_m in other_starts(heard, air, site, fit, nodes):
+        other = _fit(heard, air, series, start_m)
+        if all(np.hypot(*(other.place_m[:2] - one.place_m[:2])) > _same_place_m(one) for one in fits):
+            fits.append(other)
+    surprises = [surprise(heard, site, one) for one in fits]
+    likely = [one for one, how in zip(fits, surprises, strict=True) if how - min(surprises) < _TWIN_SURPRISE]
+    # Nothing in the arrivals tells these apart; shots among the sites are heard by more of them.
+    likely.sort(key=lambda one: float(one.travel_s[np.unique(site)].mean()))
+    fit = likely[0]
+    evidence = evidence_for(heard, series, fit, len(nodes) * GRID_M**2)
+    return Placed(series, fit, likely[1] if len(likely) > 1 else None, evidence)
+
+
+def _merit(one: tuple[Series, Solution]) -> float:
+    """What a place explains: arrivals, less those that any place finds for a round, less what they do not fit."""
+    series, fit = one
+    return len(series.arrival) - 2.5 * len(series.round_s) - fit.misfit / 2.0
+
+
+def _same_place_m(fit: Solution) -> float:
+    """Nearer to each other than this, two solutions are one: three sigma of the long axis, and no less than 40 m."""
+    return max(40.0, 3.0 * math.sqrt(float(np.linalg.eigvalsh(fit.covariance_m2)[1])))
+
+
+def _candidates(
+    heard: Heard, nodes: NDArray[np.float64], by_site: list[NDArray[np.float64]], air: Air
+) -> list[NDArray[np.float64]]:
+    """Places (3,) where votes meet, sharpened on a finer grid."""
+    travel = travel_s(air, nodes, heard.site_m)
+    reached = _within_range(heard, nodes)
+    from_s = min(float(times[0]) for times in by_site if len(times)) - float(travel.max())
+    until_s = max(float(times[-1]) for times in by_site if len(times))
+    moments = int((until_s - from_s) / _COARSE.step_s) + 1
+    chosen: list[Peak] = []
+    for peak in find_peaks(_COARSE, by_site, travel, reached, from_s, moments, most=_PEAKS):
+        if all(
+            np.hypot(*(nodes[peak.node, :2] - nodes[one.node, :2])) > _APART_M
+            or abs(peak.time_s - one.time_s) > _APART_S
+            for one in chosen
+        ):
+            chosen.append(peak)
+    offsets = np.arange(-_FINE_REACH_M, _FINE_REACH_M + _FINE_M / 2, _FINE_M)
+    east, north = (axis.ravel() for axis in np.meshgrid(offsets, offsets))
+    found = []
+    for peak in chosen[: _CANDIDATES if sum(map(len, by_site)) > 60 else 3 * _CANDIDATES]:
+        around = nodes[peak.node] + np.column_stack([east, north, np.zeros(east.size)])
+        best = find_peaks(
+            _FINE,
+            by_site,
+            travel_s(air, around, heard.site_m),
+            _within_range(heard, around),
+            peak.time_s - _FINE_REACH_S,
+            int(2 * _FINE_REACH_S / _FINE.step_s) + 1,
+        )[0]
+        found.append(around[best.node])
+    return found
+
+
+def _refined(
+    heard: Heard, free: NDArray[np.bool_], air: Air, start_m: NDArray[np.float64]
+) -> tuple[Series, Solution] | None:
+    """Take what fits and solve, until the same arrivals are taken; leave out sites and clocks that do not fit."""
+    site_of = heard.site_of[heard.sensor_of]
+    usable = free.copy()
+    place_m, travel = start_m, travel_s(air, start_m[None], heard.site_m)[0]
+    late = np.full(heard.sites, np.nan)
+    placed: tuple[Series, Solution] | None = None
+    for _ in range(_ROUNDS_OF_FITTING):
+        within = _within_range(heard, place_m[None])[0]
+        series = find_series(heard, usable, np.where(within, travel, np.inf), late)
+        if series is None:
+            return None
+        fit = _fit(heard, air, series, start_m)
+        late = _late(heard, series, fit)
+        wrong = np.abs(np.nan_to_num(late)) > _TOO_LATE_S
+        same = placed is not None and np.array_equal(series.arrival, placed[0].arrival)
+        placed = series, fit
+        place_m, travel = fit.place_m, fit.travel_s
+        if wrong.any():
+            usable &= ~wrong[site_of]
+            late[wrong] = np.nan
+        elif same:
+            break
+    return placed
+
+
+def _without_suspects(
+    heard: Heard, free: NDArray[np.bool_], air: Air, series: Series, fit: Solution
+) -> tuple[Series, Solution]:
+    """Leave out sensors that only seem to be in time, as long as sites enough remain to do without them."""
+    suspects = suspected(heard, free, series, fit.travel_s)
+    if not suspects:
+        return series, fit
+    usable = free & ~np.isin(heard.sensor_of, suspects)
+    again = _refined(heard, usable, air, fit.place_m)
+    if again is None or again[0].most_sites < min(series.most_sites, _ENOUGH_SITES):
+        return series, fit
+    return again
+
+
+def _fit(heard: Heard, air: Air, series: Series, start_m: NDArray[np.float64]) -> Solution:
+    at = series.arrival
+    site = heard.site_of[heard.sensor_of[at]]
+    return solve(air, heard.site_m, site, series.round_of, heard.time_s[at], heard.own_s[at], start_m)
+
+
+def _late(heard: Heard, series: Series, fit: Solution) -> NDArray[np.float64]:
+    """Each site's median residual where it heard two rounds at least; NaN elsewhere."""
+    late = np.full(heard.sites, np.nan)
+    site = heard.site_of[heard.sensor_of[series.arrival]]
+    for one in np.flatnonzero(np.bincount(site, minlength=heard.sites) >= 2):
+        late[one] = np.median(fit.residual_s[site == one])
+    return late
+
+
+def _within_range(heard: Heard, places_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N, sites) whether a shot at a place may be heard at a site."""
+    away = places_m[:, None, :2] - heard.site_m[None, :, :2]
+    within: NDArray[np.bool_] = (away**2).sum(axis=2) <= heard.range_m**2
+    return within
+

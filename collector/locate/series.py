@@ -1,0 +1,144 @@
+"""Which arrivals are whose: the rounds fired at one place, each with at most one arrival a sensor.
+
+Of what fits a round within its gate the first is taken, because an echo follows the sound that it is an echo of.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.locate.heard import Heard
+from collector.locate.voting import FULL_VOTE, Ballot, count_votes
+
+SERIES_GAP_S = 5.0
+"""Rounds of one place that are no farther apart are one incident."""
+
+ROUND_SHARE = 0.5
+"""A round is heard by this share at least of the sites that heard the best of its series."""
+
+GATE_S = 0.045
+"""How far off its computed time an arrival may be: three and a half sigma of the propagation."""
+
+EARLY_GATE_S = 0.030
+"""How far before its computed time: houses make a way longer, nothing makes it shorter."""
+
+KNOWN_GATE_S = 0.020
+"""The same where the site's delay is known from other rounds."""
+
+TWICE_S = 0.030
+"""Arrivals of one sensor no farther apart are one sound, reported twice."""
+
+_BALLOT = Ballot(step_s=0.004, full_s=0.008, none_s=0.044)
+_LEAST_SITES = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Rounds of one place.
+
+    Attributes:
+        round_s: (R,) emission times, ascending.
+        arrival: (N,) which arrivals are used, by number, ascending.
+        round_of: (N,) in which round.
+        most_sites: how many sites heard the best round.
+    """
+
+    round_s: NDArray[np.float64]
+    arrival: NDArray[np.int64]
+    round_of: NDArray[np.int64]
+    most_sites: int
+
+
+def find_series(
+    heard: Heard, free: NDArray[np.bool_], travel_s: NDArray[np.float64], late_s: NDArray[np.float64]
+) -> Series | None:
+    """Find the rounds fired at a place: the one that most sites heard, and those around it.
+
+    Args:
+        heard: sensors and arrivals.
+        free: (A,) which arrivals may be used.
+        travel_s: (sites,) from the place; infinite where a site is too far away to hear it.
+        late_s: (sites,) how much later than that the sound of this place is known to reach a site; NaN if it is not.
+
+    Returns:
+        None if no round was heard by three sites.
+    """
+    known = ~np.isnan(late_s)
+    due_s = travel_s + np.where(known, late_s, 0.0)
+    site_of = heard.site_of[heard.sensor_of]
+    left = free & np.isfinite(travel_s)[site_of]
+    if not left.any():
+        return None
+    emitted_s = np.where(left, heard.time_s - np.where(left, due_s[site_of], 0.0), np.nan)
+    slack_s = 2.0 * heard.own_s
+    late_gate_s = np.where(known, KNOWN_GATE_S, GATE_S)[site_of] + slack_s
+    early_gate_s = np.where(known, KNOWN_GATE_S, EARLY_GATE_S)[site_of] + slack_s
+    gates_s = (-early_gate_s, late_gate_s)
+    votes, first_s = _votes_over_time(emitted_s, site_of, left, heard.sites)
+
+    rounds: list[tuple[float, NDArray[np.int64]]] = []
+    needed = most_sites = _LEAST_SITES
+    while True:
+        peak = int(votes.argmax())
+        if votes[peak] < needed * FULL_VOTE // 2:
+            break
+        moment_s = first_s + peak * _BALLOT.step_s
+        votes[max(0, peak - 2) : peak + 3] = 0
+        taken = _take(emitted_s, heard.sensor_of, gates_s, left, moment_s)
+        if len(taken):
+            moment_s = float(np.median(emitted_s[taken]))
+            taken = _take(emitted_s, heard.sensor_of, gates_s, left, moment_s)
+        sites = len(np.unique(site_of[taken]))
+        if sites < needed:
+            continue
+        if not rounds:
+            most_sites = sites
+            needed = max(2, math.ceil(ROUND_SHARE * sites))
+        rounds.append((moment_s, taken))
+        for one in taken:
+            left &= (heard.sensor_of != heard.sensor_of[one]) | (np.abs(heard.time_s - heard.time_s[one]) > TWICE_S)
+    return _around_the_first(rounds, most_sites) if rounds else None
+
+
+def _votes_over_time(
+    emitted_s: NDArray[np.float64], site_of: NDArray[np.int64], left: NDArray[np.bool_], sites: int
+) -> tuple[NDArray[np.uint16], float]:
+    first_s = float(emitted_s[left].min()) - _BALLOT.none_s
+    moments = math.ceil((float(emitted_s[left].max()) - first_s + _BALLOT.none_s) / _BALLOT.step_s) + 1
+    by_site = [emitted_s[left & (site_of == site)] for site in range(sites)]
+    at_once = np.zeros((1, sites))
+    return count_votes(_BALLOT, by_site, at_once, at_once == 0.0, first_s, moments)[0], first_s
+
+
+def _take(
+    emitted_s: NDArray[np.float64],
+    sensor_of: NDArray[np.int64],
+    gates_s: tuple[NDArray[np.float64], NDArray[np.float64]],
+    left: NDArray[np.bool_],
+    moment_s: float,
+) -> NDArray[np.int64]:
+    """Each sensor's first arrival within its gates, by number. Arrivals are in order of time."""
+    off_s = emitted_s - moment_s
+    fits = np.flatnonzero(left & (off_s >= gates_s[0]) & (off_s <= gates_s[1]))
+    _, first = np.unique(sensor_of[fits], return_index=True)
+    return np.sort(fits[first])
+
+
+def _around_the_first(rounds: list[tuple[float, NDArray[np.int64]]], most_sites: int) -> Series:
+    """The rounds that hang together with the first of the list, without gaps."""
+    ordered = sorted(rounds, key=lambda one: one[0])
+    at = next(number for number, one in enumerate(ordered) if one is rounds[0])
+    low = high = at
+    while low > 0 and ordered[low][0] - ordered[low - 1][0] <= SERIES_GAP_S:
+        low -= 1
+    while high + 1 < len(ordered) and ordered[high + 1][0] - ordered[high][0] <= SERIES_GAP_S:
+        high += 1
+    kept = ordered[low : high + 1]
+    arrival = np.concatenate([taken for _, taken in kept])
+    round_of = np.repeat(np.arange(len(kept)), [len(taken) for _, taken in kept])
+    order = np.argsort(arrival)
+    return Series(np.array([moment_s for moment_s, _ in kept]), arrival[order], round_of[order], most_sites)

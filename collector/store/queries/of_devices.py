@@ -1,0 +1,62 @@
+"""Devices, and the files that came from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.domain import Device, DeviceStatus, Link, PictureArrival
+from collector.store import tables
+from edge_wire.messages import Part
+
+
+async def devices(tx: AsyncConnection, ids: Sequence[str] | None = None) -> list[Device]:
+    """Return all devices, or those named, by id."""
+    device, link = tables.device, tables.device_link
+    query = (
+        select(device, link.c.online, link.c.heard_at_ns, link.c.health, link.c.health_at_ns)
+        .select_from(device.outerjoin(link, link.c.device == device.c.id))
+        .order_by(device.c.id)
+    )
+    if ids is not None:
+        query = query.where(device.c.id.in_(ids))
+    return [
+        Device(
+            id=row.id,
+            agency=row.agency,
+            site=row.site,
+            status=DeviceStatus(row.status),
+            link=Link.NEVER_HEARD if row.online is None else Link.ONLINE if row.online else Link.OFFLINE,
+            last_heard_at_ns=row.heard_at_ns,
+            health=row.health,
+            health_at_ns=row.health_at_ns,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+async def picture_arrival(tx: AsyncConnection, ref: str) -> PictureArrival | None:
+    """Return what a feed row of kind ``picture`` is about; None if retention has taken it since."""
+    device, _, sha256 = ref.partition("/")
+    file, read = tables.media_file, tables.read
+    row = (
+        await tx.execute(
+            select(file, read.c.id.label("read_id"))
+            .select_from(
+                file.outerjoin(
+                    read,
+                    and_(read.c.device == file.c.device, read.c.epoch == file.c.epoch, read.c.track == file.c.track),
+                )
+            )
+            .where(file.c.device == device, file.c.sha256 == bytes.fromhex(sha256))
+        )
+    ).one_or_none()
+    return None if row is None else PictureArrival(row.sha256, row.device, Part(row.part), row.read_id)
+
+
+async def picture_is_here(tx: AsyncConnection, sha256: bytes) -> bool:
+    """Whether a file with this hash is complete, whichever device sent it."""
+    file = tables.media_file
+    return bool((await tx.execute(select(exists().where(file.c.sha256 == sha256, file.c.complete)))).scalar())

@@ -1,0 +1,425 @@
+"""Incidents over a real store: what devices heard is put together, placed and alerted, in whatever order it came."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import func, select
+
+from collector.domain import Stage, Support
+from collector.incidents import following
+from collector.incidents.following import IncidentFollower
+from collector.incidents.rules import Rules
+from collector.locate.projection import LocalFrame
+from collector.store import feed, incidents, queries, tables
+from collector.store.feed import FeedKind
+
+S = 1_000_000_000
+PLACE = (20.0, 30.0)
+FRAME = LocalFrame(40.7, -74.0)
+
+
+def off_m(incident: Any, place: tuple[float, float] = PLACE) -> float:
+    x_m, y_m = FRAME.to_local(incident.location.latitude, incident.location.longitude)
+    return float(((x_m - place[0]) ** 2 + (y_m - place[1]) ** 2) ** 0.5)
+
+
+async def test_a_round_that_six_heard_is_one_located_incident_and_one_alert(street: Any) -> None:
+    await street.corners()
+    await street.take(*street.shot(PLACE, 0, street.devices))
+    await street.look()
+    incident = await street.incident()
+    assert (incident.stage, incident.revision, incident.rounds, incident.fire) == (Stage.LOCATED, 1, 1, "single")
+    assert off_m(incident) < 5
+    assert abs(incident.at_ns - street.begin_ns) < 20_000_000
+    assert [one.used for one in incident.sensors] == [True] * 6
+    assert [one.distance_m for one in incident.sensors] == sorted(one.distance_m for one in incident.sensors)
+    assert sorted(shot for one in incident.sensors for shot in one.shots) == [1, 2, 3, 4, 5, 6]
+    assert {shot.incident_id for shot in await street.shots()} == {incident.id}
+    (alert,) = await street.alerts()
+    assert (alert.about, alert.support, alert.historical) == (incident, Support.RAISED, False)
+    assert alert.why[0] == "6 devices heard 1 round."
+    assert "alerts from 0.50" in alert.why[1]
+    assert incident.alert_from == 0.5
+    assert street.asked == [(incident.id, (1, 2, 3, 4, 5, 6))]
+    async with street.store.read() as tx:
+        told = [(row.kind, row.ref) for row in await feed.after(tx, 0)]
+    assert told[-2:] == [(FeedKind.INCIDENT, "1"), (FeedKind.ALERT, "1")]
+
+
+async def test_it_is_made_of_the_first_and_gets_better_with_each_that_comes(street: Any) -> None:
+    await street.corners()
+    known = []
+    for arrival in street.shot(PLACE, 0, ["ear-3", "ear-5", "ear-4", "ear-2", "ear-1", "ear-6"]):
+        await street.take(arrival)
+        await street.look()
+        known.append(await street.incident())
+    assert {one.id for one in known} == {1}
+    assert [one.revision for one in known] == [1, 2, 3, 4, 5, 6]
+    assert [one.region.kind for one in known] == ["zone", "band", "ellipse", "ellipse", "ellipse", "ellipse"]
+    assert [one.stage for one in known] == [Stage.RAW, Stage.RAW, *[Stage.LOCATED] * 4]
+    (alert,) = await street.alerts()
+    assert alert.support in (Support.RAISED, Support.STRENGTHENED)
+    # Of each shot once.
+    assert sorted(shot for _, shots in street.asked for shot in shots) == [1, 2, 3, 4, 5, 6]
+    async with street.store.read() as tx:
+        revisions = await queries.incident_revisions(tx, 1)
+    assert [(one.revision, one.stage) for one in revisions] == [(one.revision, one.stage) for one in known]
+    assert [len(one.known["sensors"]) for one in revisions] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_order_of_arrival_does_not_matter(street: Any, seed: int) -> None:
+    await street.corners()
+    said = [
+        arrival
+        for place, at_s in ((PLACE, 0.0), (PLACE, 0.4), (PLACE, 0.8), ((-40.0, -60.0), 60.0))
+        for arrival in street.shot(place, at_s, street.devices)
+    ]
+    order = random.Random(seed)
+    order.shuffle(said)
+    street.clock.advance(70 * S)
+    while said:
+        portion = [said.pop() for _ in range(min(len(said), order.randint(1, 5)))]
+        await street.take(*portion)
+        await street.look()
+    first, second = sorted(await street.incidents(), key=lambda one: one.at_ns)
+    assert (first.rounds, second.rounds) == (3, 1)
+    assert off_m(first) < 5
+    assert off_m(second, (-40.0, -60.0)) < 5
+    shots = [shot for one in (first, second) for sensor in one.sensors for shot in sensor.shots]
+    assert sorted(shots) == list(range(1, 25))
+    alive = [alert for alert in await street.alerts() if alert.about.merged_into is None]
+    assert sorted(alert.about.id for alert in alive) == sorted((first.id, second.id))
+
+
+async def test_what_comes_late_revises_its_incident_and_makes_no_second_one(street: Any) -> None:
+    await street.corners()
+    said = street.shot(PLACE, 0, street.devices)
+    await street.take(*said[:4])
+    await street.look()
+    street.clock.advance(600 * S)
+    await street.look()
+    before = await street.incident()
+    await street.take(*said[4:])
+    await street.look()
+    after = await street.incident()
+    assert (before.id, before.stage, len(before.sensors)) == (1, Stage.LOCATED, 4)
+    assert (after.id, after.stage, len(after.sensors)) == (1, Stage.REVISED, 6)
+    assert [one.device for one in before.silent] == ["ear-5", "ear-6"] or len(before.silent) == 2
+    assert after.silent == ()
+    (alert,) = await street.alerts()
+    assert (alert.id, alert.support, alert.historical) == (1, Support.STRENGTHENED, False)
+
+
+async def test_looking_again_and_restarting_change_nothing(street: Any) -> None:
+    await street.corners()
+    for arrival in street.shot(PLACE, 0, street.devices):
+        await street.take(arrival)
+        # Each look by another follower: what the one before had not noted is looked at again.
+        await street.look(street.new_follower())
+    street.clock.advance(10 * S)
+    await street.look()
+    before = await street.incident()
+    async with street.store.read() as tx:
+        last = await feed.last(tx)
+    async with street.store.write() as tx:
+        await tx.execute(tables.incident_cursor.update().values(number=0))
+    await street.look(street.new_follower())
+    assert await street.incident() == before
+    async with street.store.read() as tx:
+        assert await feed.last(tx) == last
+
+
+async def test_what_could_not_be_kept_is_looked_at_again(street: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await street.corners()
+    await street.take(*street.shot(PLACE, 0, street.devices))
+    keep = incidents.keep
+
+    class PowerCutError(Exception):
+        pass
+
+    async def fail_after_keeping(*arguments: Any) -> None:
+        await keep(*arguments)
+        raise PowerCutError
+
+    monkeypatch.setattr(incidents, "keep", fail_after_keeping)
+    with pytest.raises(PowerCutError):
+        await street.look()
+    monkeypatch.undo()
+    assert await street.incidents() == []
+    await street.look(street.new_follower())
+    assert len(await street.alerts()) == 1
+
+
+async def test_two_agencies_hear_two_incidents(street: Any) -> None:
+    await street.corners("ear-1", "ear-2", "ear-3")
+    await street.device("theirs", (0.0, 0.0), agency="shelbyville")
+    await street.take(*street.shot(PLACE, 0, street.devices))
+    await street.look()
+    assert [(one.agency, len(one.sensors)) for one in await street.incidents()] == [
+        ("shelbyville", 1),
+        ("springfield", 3),
+    ]
+
+
+async def test_fireworks_raise_no_alert(street: Any) -> None:
+    await street.corners()
+    await street.take(*street.shot(PLACE, 0, street.devices, probability=0.1))
+    await street.look()
+    street.clock.advance(10 * S)
+    await street.look()
+    incident = await street.incident()
+    assert incident.probability < 0.2
+    assert incident.location is not None
+    assert await street.alerts() == []
+    assert street.asked == []
+
+
+async def test_what_one_heard_of_six_waits_for_the_others_and_is_not_believed(street: Any) -> None:
+    await street.corners()
+    await street.take(*street.shot(PLACE, 0, ["ear-3"], probability=0.7))
+    await street.look()
+    first = await street.incident()
+    assert await street.alerts() == []
+    street.clock.advance(10 * S)
+    await street.look()
+    settled = await street.incident()
+    assert len(settled.silent) == 5
+    assert settled.probability < first.probability
+    assert all(0 < one.expected <= 1 for one in settled.silent)
+    assert await street.alerts() == []
+    async with street.store.read() as tx:
+        assert await incidents.settling(tx, street.clock.utc_ns(), 9) == ([], None)
+
+
+async def test_who_is_alone_alerts_at_once(street: Any) -> None:
+    await street.corners("ear-3")
+    await street.take(*street.shot(PLACE, 0, ["ear-3"]))
+    await street.look()
+    (alert,) = await street.alerts()
+    assert alert.about.location is None
+    assert alert.about.region.kind == "zone"
+
+
+@pytest.mark.parametrize("how", ["offline", "deaf", "revoked"])
+async def test_who_could_not_have_heard_it_is_not_waited_for(street: Any, how: str) -> None:
+    await street.corners("ear-3")
+    await street.device("ear-4", (-145.0, 140.0), listening=False)
+    if how == "deaf":
+        await street.be_well("ear-4", "failed")
+    elif how == "revoked":
+        await street.be_well("ear-4")
+        async with street.store.write() as tx:
+            await tx.execute(tables.device.update().where(tables.device.c.id == "ear-4").values(status="revoked"))
+    await street.take(*street.shot(PLACE, 0, ["ear-3"]))
+    await street.look()
+    assert len(await street.alerts()) == 1
+    assert (await street.incident()).silent == ()
+
+
+async def test_an_arrival_that_is_not_timed_well_says_what_and_not_where(street: Any) -> None:
+    await street.corners()
+    said = street.shot(PLACE, 0, ["ear-1", "ear-2", "ear-3", "ear-4"])
+    said += street.shot(PLACE, 0.03, ["ear-5"], clock_error_ns=30_000_000)
+    await street.take(*said)
+    await street.look()
+    incident = await street.incident()
+    untimed = next(one for one in incident.sensors if one.device == "ear-5")
+    assert (untimed.used, untimed.residual_ms) == (False, None)
+    assert "clock" in untimed.why
+    assert off_m(incident) < 5
+    assert [shot.locates for shot in await street.shots()] == [True] * 4 + [False]
+    assert "ear-5/mast" in incident.probability_why[0]
+
+
+async def test_a_device_whose_clock_is_an_hour_slow_belongs_by_its_boot_clock_and_does_not_locate(street: Any) -> None:
+    await street.corners("ear-1", "ear-2", "ear-3", "ear-4")
+    said = street.shot(PLACE, 0, ["ear-1", "ear-2", "ear-3"])
+    slow = street.arrival("ear-4", 0.6 - 3_600, captured_boot_ns=street.make.boot_ns + 600_000_000)
+    street.clock.advance(S)
+    await street.take(*said, ("ear-4", slow))
+    await street.look()
+    incident = await street.incident()
+    assert {one.device: one.used for one in incident.sensors}["ear-4"] is False
+    assert not incident.historical
+
+
+async def test_what_is_heard_where_nobody_knows_is_an_incident_without_a_place(street: Any) -> None:
+    await street.device("ear-9", None)
+    await street.take(("ear-9", street.arrival("ear-9", 0)))
+    await street.look()
+    incident = await street.incident()
+    assert (incident.location, incident.region, incident.confidence) == (None, None, None)
+    assert incident.sensors[0].latitude is None
+    assert len(await street.alerts()) == 1
+
+
+async def test_an_old_shot_raises_a_historical_alert_and_nobody_is_held_silent(street: Any) -> None:
+    await street.corners()
+    said = street.shot(PLACE, 0, ["ear-1", "ear-2", "ear-3"])
+    street.clock.advance(600 * S)
+    await street.take(*said)
+    await street.look()
+    (alert,) = await street.alerts()
+    assert alert.historical
+    assert alert.about.historical
+    assert alert.about.silent == ()
+
+
+async def test_an_unknown_age_is_labelled(street: Any) -> None:
+    await street.device("ear-3", (150.0, 125.0), listening=False)
+    await street.take(("ear-3", street.arrival("ear-3", -9_000, clock_error_ns=1 << 62)))
+    await street.look()
+    (alert,) = await street.alerts()
+    assert not alert.historical
+    assert any("Age unknown" in sentence for sentence in alert.why)
+
+
+async def test_incidents_that_turn_out_to_be_one_keep_the_number_of_the_larger(street: Any) -> None:
+    # East and west are too far apart to hear the same, as far as anybody knows; who comes late stands between them.
+    street.rules = Rules(audible_m=100.0)
+    street.follower = street.new_follower()
+    for name, place in {
+        "west": (-103.0, 0.0),
+        "west-2": (-102.0, 30.0),
+        "east": (103.0, 0.0),
+        "mid": (0.0, 0.0),
+    }.items():
+        await street.device(name, place)
+    said = street.shot((5.0, 25.0), 0, ["west", "west-2", "east", "mid"])
+    await street.take(*said[:3])
+    await street.look()
+    assert sorted(len(one.sensors) for one in await street.incidents()) == [1, 2]
+    await street.take(said[3])
+    await street.look()
+    street.clock.advance(10 * S)
+    await street.look()
+    incident = await street.incident()
+    assert sorted(one.device for one in incident.sensors) == ["east", "mid", "west", "west-2"]
+    async with street.store.read() as tx:
+        (gone,) = [one for one in (await queries.incidents_by_id(tx, [1, 2])).values() if one.id != incident.id]
+    assert (gone.merged_into, gone.rounds, gone.sensors) == (incident.id, 0, ())
+    for alert in await street.alerts():
+        if alert.about.id == gone.id:
+            assert alert.support is Support.UNSUPPORTED
+            assert alert.why[-1].endswith(f"its shots belong to incident {incident.id}.")
+
+
+async def test_an_arrival_that_the_store_refuses_keeps_no_other_waiting(street: Any) -> None:
+    await street.corners()
+    said = street.shot(PLACE, 0, street.devices)
+    absurd = street.arrival("ear-1", 0, captured_boot_ns=0)
+    far_off = street.devices["ear-2"].publish(street.make.shot(), captured_at_ns=2**63 - 1, captured_boot_ns=0)
+    await street.take(("ear-2", far_off), ("ear-1", absurd), *said[:3])
+    await street.take(("ear-2", far_off), *said[3:])
+    with structlog.testing.capture_logs() as logs:
+        await street.look()
+    located = [one for one in await street.incidents() if one.location is not None]
+    assert len(located) == 1
+    assert len(located[0].sensors) == 6
+    left_out = [line["shot"] for line in logs if line["event"] == "shot_left_out_of_incidents"]
+    assert left_out in ([], [[1]])
+
+
+async def test_an_arrival_of_which_nothing_can_be_computed_is_left_out(
+    street: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await street.corners()
+    changes = following.changes
+
+    def stumble(near: Any, now_ns: int, rules: Rules) -> Any:
+        if any(shot.id == 2 for shot in near.shots):
+            raise ZeroDivisionError
+        return changes(near, now_ns, rules)
+
+    monkeypatch.setattr(following, "changes", stumble)
+    await street.take(*street.shot(PLACE, 0, street.devices))
+    with structlog.testing.capture_logs() as logs:
+        await street.look()
+    assert [line["shot"] for line in logs if line["event"] == "shot_left_out_of_incidents"] == [[2]]
+    incident = await street.incident()
+    assert sorted(shot for one in incident.sensors for shot in one.shots) == [1, 3, 4, 5, 6]
+
+
+async def test_an_incident_that_cannot_be_judged_again_is_looked_at_once(
+    street: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await street.corners()
+    await street.take(*street.shot(PLACE, 0, ["ear-1", "ear-2"], probability=0.3))
+    await street.look()
+
+    def stumble(near: Any, now_ns: int, rules: Rules) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(following, "changes", stumble)
+    street.clock.advance(10 * S)
+    await street.look()
+    assert not await street.follower.look()
+
+
+async def test_an_incident_takes_so_many_shots_and_no_more(street: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_MOST_OF_ONE", 4)
+    await street.corners("ear-3")
+    for at in range(7):
+        await street.take(*street.shot(PLACE, float(at), ["ear-3"]))
+        await street.look()
+        street.clock.advance(S)
+    assert [one.rounds for one in await street.incidents()] == [4, 3]
+
+
+async def test_live_arrivals_go_before_a_backlog_and_none_of_it_is_passed_over(
+    street: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_PORTION", 2)
+    await street.corners("ear-3")
+    for at in range(4):
+        await street.take(*street.shot(PLACE, -7_200.0 + 60 * at, ["ear-3"]))
+    await street.take(*street.shot(PLACE, -1.0, ["ear-3"]))
+    follower = street.new_follower()
+    await follower.look()
+    assert max(one.at_ns for one in await street.incidents()) > street.begin_ns - 10 * S
+    while await follower.look():
+        pass
+    assert len(await street.incidents()) == 5
+
+
+async def test_it_follows_until_it_is_stopped_and_looks_again_when_nobody_can_tell_any_more(street: Any) -> None:
+    await street.corners()
+    follower = street.new_follower()
+    task = asyncio.create_task(follower.follow())
+    async with asyncio.timeout(20):
+        await street.take(*street.shot(PLACE, 0, ["ear-1", "ear-3"]))
+        while not await street.incidents():
+            await street.store.committed.changed(street.store.committed.count)
+        street.clock.advance(10 * S)
+        while len((await street.incident()).silent) < 4:
+            await street.store.committed.changed(street.store.committed.count)
+    follower.stop()
+    await task
+
+
+async def test_how_far_it_has_looked_is_noted_from_time_to_time(street: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_NOTED_EVERY", 3)
+    await street.corners("ear-1", "ear-2", "ear-3")
+    await street.look()
+    async with street.store.read() as tx:
+        assert await incidents.looked_at(tx) >= await feed.last(tx) - 3
+        assert (await tx.execute(select(func.count()).select_from(tables.incident))).scalar_one() == 0
+
+
+async def test_the_threshold_in_force_stays_with_its_incident(street: Any) -> None:
+    await street.corners("ear-1", "ear-2", "ear-3")
+    said = street.shot(PLACE, 0, street.devices)
+    await street.take(*said[:2])
+    await street.look()
+    street.rules = Rules(alert_from=0.99)
+    stricter: IncidentFollower = street.new_follower()
+    await street.take(said[2])
+    await street.look(stricter)
+    assert (await street.incident()).alert_from == 0.5
+    await street.take(*street.shot(PLACE, 100, street.devices))
+    await street.look(stricter)
+    assert [one.alert_from for one in await street.incidents()] == [0.5, 0.99]
