@@ -168,7 +168,12 @@ class Chain:
             _end(self._collector)
 
     def agent_config(
-        self, device: str, *, cameras: Sequence[dict[str, Any]] = (), microphones: Sequence[dict[str, Any]] = ()
+        self,
+        device: str,
+        *,
+        cameras: Sequence[dict[str, Any]] = (),
+        microphones: Sequence[dict[str, Any]] = (),
+        position: dict[str, Any] | None = None,
     ) -> Path:
         """Write an agent's configuration and return the file."""
         files = self.broker.client(device)
@@ -181,6 +186,7 @@ class Chain:
                 "deployment": f"{device}-demo",
                 "key": str(files.key),
                 "certificate": str(files.certificate),
+                **({} if position is None else {"position": position}),
             },
             "broker": {
                 "host": self.broker.host,

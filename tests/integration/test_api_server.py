@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from collector.api.app import create_app
 from collector.api.server import serve
 from collector.commands.sse import Message, Stream
 from collector.errors import AuthenticationError, ConfigurationError
+from collector.incidents.rules import Rules
+from collector.incidents.verdicts import Verdicts
 from collector.store import feed, tables
 from collector.store.database import Store, sqlite_url
 from collector.store.feed import FeedKind
@@ -67,6 +69,10 @@ class Served:
         return int(self.app.state.streams.open)
 
 
+async def ask_nobody(_: int, _shots: Collection[int] | None) -> None:
+    """No device is connected."""
+
+
 @asynccontextmanager
 async def serving(store: Store, port: int = 0, **tls: Path) -> AsyncIterator[Served]:
     clock = SystemClock()
@@ -80,6 +86,7 @@ async def serving(store: Store, port: int = 0, **tls: Path) -> AsyncIterator[Ser
         clock,
         secure=bool(tls),
         hearing=lambda: True,
+        verdicts=Verdicts(store, Rules(), ask_nobody),
         heartbeat_s=HEARTBEAT_S,
     )
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()

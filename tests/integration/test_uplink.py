@@ -1,19 +1,25 @@
 """Outbox and uplink against a real mosquitto with the production configuration, and a collector of thirty lines."""
 
 import asyncio
+import hashlib
+import io
 import shutil
 import socket
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import numpy as np
 import paho.mqtt.client as paho
 import pytest
+import soundfile
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion
 from private_broker import PrivateBroker
 
+from edge_agent.app import Agent
+from edge_agent.config import AgentConfig
 from edge_agent.outbox import Outbox, OutboxSettings
 from edge_agent.provisioning.device_key import FileDeviceKey
 from edge_agent.records import CaptureTime
@@ -29,7 +35,22 @@ from edge_agent.uplink import (
 from edge_agent.uplink.link import open_link
 from edge_wire import codec, cose, topics
 from edge_wire.clock import SystemClock
-from edge_wire.messages import Ack, DownHeader, Presence, ShotArrival, Verdict
+from edge_wire.messages import (
+    Ack,
+    Command,
+    DownHeader,
+    Health,
+    Media,
+    Offset,
+    Part,
+    Position,
+    Presence,
+    ShotArrival,
+    ShotClip,
+    Verdict,
+    Wanted,
+)
+from edge_wire.timing import TIMING_LIMIT_NS, timing_error_ns
 from edge_wire.topics import Channel, Topic
 
 DEVICE, AGENCY = "trailer-1", "pd"
@@ -47,6 +68,7 @@ class Collector:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.messages = []
         self.envelopes = []
+        self._connection = None
         self.ready = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         context = ssl.create_default_context(cafile=str(broker.authority))
@@ -72,7 +94,7 @@ class Collector:
         self.envelopes.append(message.payload)
         if up.header.sequence is None:
             return
-        connection = codec.decode_connection(message.properties.CorrelationData)
+        self._connection = connection = codec.decode_connection(message.properties.CorrelationData)
         header = up.header
         ack = Ack(header.epoch, header.stream, ((header.sequence, header.sequence),), Verdict.STORED, bytes(16))
         payload = codec.encode(DownHeader(*connection, DEVICE, 1), ack)
@@ -81,6 +103,15 @@ class Collector:
 
     def bodies(self, kind):
         return [up.body for _, up, _ in self.messages if isinstance(up.body, kind)]
+
+    def sent(self, kind):
+        """Bodies by their headers."""
+        return [(up.header, up.body) for _, up, _ in self.messages if isinstance(up.body, kind)]
+
+    def command(self, command):
+        payload = codec.encode(DownHeader(*self._connection, DEVICE, 1), command)
+        envelope = cose.sign(payload, self.key, cose.external_aad(DEVICE, Channel.COMMAND))
+        self._client.publish(str(Topic(AGENCY, DEVICE, Channel.COMMAND)), envelope, qos=1)
 
     def close(self):
         self._client.disconnect()
@@ -247,3 +278,95 @@ async def test_failures_are_told_apart(tmp_path, broker):
     with pytest.raises(LinkError) as caught:
         await check_broker(replace(site.settings, cert_path=foreign.certificate, key_path=foreign.key))
     assert caught.value.fault == Fault.TLS
+
+
+def street(path, shots_s, seconds, rate_hz=16_000):
+    """Write a quiet street with bangs in it, which the packaged model finds likely enough."""
+    rng = np.random.default_rng(3)
+    samples = rng.normal(0, 0.003, seconds * rate_hz)
+    length = round(0.15 * rate_hz)
+    bang = rng.uniform(-1, 1, length) * np.exp(-np.arange(length) / (0.02 * rate_hz))
+    for at_s in shots_s:
+        samples[round(at_s * rate_hz) :][:length] += 0.5 * bang
+    soundfile.write(path, samples, rate_hz)
+    return samples
+
+
+async def test_pains_23_from_a_shot_to_its_clip_and_its_recording_by_identity_and_hash(tmp_path, broker, collector):
+    """pains-23: a real agent hears a recording; what it answers for each arrival is what its clip named."""
+    street(tmp_path / "street.flac", [8.0, 8.6, 20.0], 30)
+    pinned, files = tmp_path / "collector-key.pem", broker.client(DEVICE)
+    pinned.write_bytes(
+        collector.key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    config = AgentConfig.model_validate(
+        {
+            "data_dir": tmp_path / "data",
+            "device": {
+                "id": DEVICE,
+                "agency": AGENCY,
+                "deployment": "main-st",
+                "key": files.key,
+                "certificate": files.certificate,
+                "position": {"x_m": 12.5, "y_m": -3, "origin": {"lat": 40.44, "lon": -80}, "error_m": 0.5},
+            },
+            "broker": {"host": broker.host, "port": broker.port, "ca": broker.authority, "collector_keys": [pinned]},
+            "microphones": [
+                {
+                    "id": "mast",
+                    "source": str(tmp_path / "street.flac"),
+                    "pace": "fast",
+                    "starts_at": "2026-11-21T10:00:00Z",
+                    "threshold": 1e-6,
+                }
+            ],
+        }
+    )
+    agent = Agent(config)
+    running = asyncio.create_task(agent.run())
+    try:
+        await until(lambda: len(collector.bodies(ShotClip)) >= 2 or running.done())
+        shots = {header.sequence: (header, arrival) for header, arrival in collector.sent(ShotArrival)}
+        clips = collector.sent(ShotClip)
+        held = [sequence for _, clip in clips for first, last in clip.arrivals for sequence in range(first, last + 1)]
+        assert sorted(held) == sorted(shots), "each arrival is in one clip"
+        for number, (header, clip) in enumerate(clips):
+            assert header.epoch == shots[held[0]][0].epoch
+            for sequence in (clip.arrivals[0][0], clip.arrivals[-1][1]):
+                wanted = (Wanted(Part.CLIP, clip.clip_sha256), Wanted(Part.RECORDING, clip.recording_sha256))
+                before = len(collector.bodies(Media))
+                collector.command(Command(number, "send_media", header.epoch, sequence=sequence, wanted=wanted))
+                pieces = []
+
+                def complete(before=before, pieces=pieces):
+                    pieces[:] = collector.bodies(Media)[before:]
+                    whole = {piece.sha256: piece.total for piece in pieces}
+                    return len(whole) == 2 and sum(len(piece.content) for piece in pieces) == sum(whole.values())
+
+                await until(complete)
+                assert {(piece.sequence, piece.of_epoch) for piece in pieces} == {(sequence, header.epoch)}
+                for part, sha256 in wanted:
+                    own = sorted((p for p in pieces if p.sha256 == sha256), key=lambda piece: piece.offset)
+                    content = b"".join(piece.content for piece in own)
+                    assert {piece.part for piece in own} == {part}
+                    assert hashlib.sha256(content).digest() == sha256
+                    sound, rate_hz = soundfile.read(io.BytesIO(content))
+                    assert len(sound) / rate_hz == pytest.approx(clip.duration_ms / 1000, abs=0.05)
+        began_ns = 1_795_255_200_000_000_000
+        arrived_s = sorted((header.captured_at_ns - began_ns) / 1e9 for header, _ in shots.values())
+        assert [at_s for at_s in (8.0, 8.6, 20.0) if not any(abs(at_s - a) < 0.01 for a in arrived_s)] == []
+        for header, arrival in shots.values():
+            assert (arrival.position, arrival.offset) == (
+                Position(404_400_000, -800_000_000, 50),
+                Offset(12_500, -3_000, 0),
+            )
+            assert (arrival.clock_source, arrival.fit_error_ns, header.clock_error_ns) == ("recording", 0, 0)
+            assert timing_error_ns(header, arrival) < TIMING_LIMIT_NS
+        await until(lambda: collector.bodies(Health))
+        health = collector.bodies(Health)[-1]
+        assert (health.position, health.offset) == (Position(404_400_000, -800_000_000, 50), Offset(12_500, -3_000, 0))
+    finally:
+        agent.stop()
+        await running
