@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from collector.commands import device, hotlist, user
+from collector.commands.locate import locate
 from collector.commands.on_store import Config
 from collector.commands.private import UMASK, private_folder
 from collector.commands.tail import tail
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.add_typer(device.app)
 app.add_typer(hotlist.app)
 app.add_typer(user.app)
+app.command(name="locate")(locate)
 app.command(name="tail")(tail)
 
 
