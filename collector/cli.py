@@ -14,13 +14,14 @@ import logging
 import os
 import signal
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from collector.commands import device, hotlist, user
 from collector.commands.locate import locate
-from collector.commands.on_store import Config
+from collector.commands.options import Config
 from collector.commands.private import UMASK, private_folder
 from collector.commands.tail import tail
 from collector.config import DEFAULT_PATH, CollectorConfig
@@ -28,16 +29,34 @@ from collector.errors import CollectorError, ConfigurationError
 from edge_wire.logs import set_up_log
 from edge_wire.yaml_config import ConfigError, find, load
 
+
+class _Commands(TyperGroup):
+    """The commands, of which those that work on the store are imported when they are asked for.
+
+    SQL takes a second or two to import on a small machine, which `collector locate` should not pay.
+    """
+
+    _ON_STORE = ("device", "hotlist", "user")
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return [*self._ON_STORE, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command called ``cmd_name``, or None."""
+        if cmd_name in self._ON_STORE:
+            return typer.main.get_command(import_module(f"collector.commands.{cmd_name}").app)
+        return super().get_command(ctx, cmd_name)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Stores what devices detect, matches it against hotlists and alerts operators.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.add_typer(device.app)
-app.add_typer(hotlist.app)
-app.add_typer(user.app)
 app.command(name="locate")(locate)
 app.command(name="tail")(tail)
 

@@ -40,6 +40,14 @@ class Http(Settings):
     key: ConfigPath | None = None
     """Its private key (PEM)."""
 
+    @property
+    def page_address(self) -> str | None:
+        """Where the operators' page is; None where the port is left open."""
+        if self.port == 0:
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.certificate is None else 'https'}://{host}:{self.port}"
+
     @model_validator(mode="after")
     def _https_except_on_loopback(self) -> Http:
         if (self.certificate is None) != (self.key is None):

@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
-from collector.commands.on_store import AsJson, Config, StoreUrl, who, with_store
+from collector.commands.on_store import who, with_store
+from collector.commands.options import AsJson, Config, StoreUrl
 from collector.domain import Device
 from collector.fleet import devices
 from collector.store import queries
 from collector.store.database import Store
 
 app = typer.Typer(
-    name="device", help="Which devices there are, and the keys that vouch for them.", no_args_is_help=True
+    name="device",
+    help="Which devices there are, and the keys that vouch for them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 Id = Annotated[str, typer.Argument(help="the device's id: 1 to 40 of a-z, 0-9 and '-'", metavar="ID")]

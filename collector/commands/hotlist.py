@@ -10,13 +10,20 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, AsJson, Config, StoreUrl, who, with_store
+from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, who, with_store
+from collector.commands.options import AsJson, Config, StoreUrl
 from collector.errors import ConfigurationError
 from collector.hotlists.csv_file import HotlistFile, parse
 from collector.hotlists.importing import Changes, import_hotlist
 from collector.store.database import Store
 
-app = typer.Typer(name="hotlist", help="Which plates are looked for.", no_args_is_help=True)
+app = typer.Typer(
+    name="hotlist",
+    help="Which plates are looked for.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 _PROGRESS_AFTER_S = 2.0
 _SHOWN_BAD_ROWS = 20

@@ -9,7 +9,7 @@ import os
 import pwd
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import typer
 
@@ -22,14 +22,6 @@ from edge_wire.yaml_config import ConfigError, find, load
 EXIT_NOT_AS_IT_SHOULD = 1
 EXIT_NOT_DONE = 2
 _Result = TypeVar("_Result")
-
-Config = Annotated[
-    Path | None, typer.Option("--config", help="else $NIGHTJAR_CONFIG, else /etc/nightjar/collector.yaml")
-]
-StoreUrl = Annotated[
-    str | None, typer.Option("--store", help="the store's file or URL, instead of the configuration's")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
 
 def with_store(

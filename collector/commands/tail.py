@@ -8,9 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from collector.commands.on_store import Config
+from collector.commands.options import Config
 from collector.commands.sse import Stream
-from collector.commands.user import page_address
 from collector.config import DEFAULT_PATH, CollectorConfig
 from collector.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from edge_wire.yaml_config import ConfigError, find, load
@@ -150,7 +149,7 @@ def _configured(config: Path | None) -> str:
     # Whoever follows from elsewhere, or may not read the collector's files, has none.
     if path == DEFAULT_PATH and not os.access(path, os.R_OK):
         return _DEFAULT_URL
-    address = page_address(load(path, CollectorConfig).http)
+    address = load(path, CollectorConfig).http.page_address
     if address is None:
         raise ConfigurationError(f"{path}: http.port: is 0, so only `collector serve` knows it; name it with --url")
     return address

@@ -13,14 +13,21 @@ import typer
 from collector.api.login import LOGIN_CODE_LASTS_S
 from collector.api.passwords import Passwords
 from collector.api.times import rfc3339
-from collector.commands.on_store import AsJson, Config, StoreUrl, who, with_store
-from collector.config import DEFAULT_PATH, CollectorConfig, Http
+from collector.commands.on_store import who, with_store
+from collector.commands.options import AsJson, Config, StoreUrl
+from collector.config import DEFAULT_PATH, CollectorConfig
 from collector.errors import ConfigurationError
 from collector.store.users import CredentialKind, Role, User, Users
 from edge_wire.clock import SystemClock
 from edge_wire.yaml_config import find, load
 
-app = typer.Typer(name="user", help="Who may use the API and the operators' page.", no_args_is_help=True)
+app = typer.Typer(
+    name="user",
+    help="Who may use the API and the operators' page.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 _SECOND_NS = 1_000_000_000
 _DAY_NS = 86_400 * _SECOND_NS
@@ -102,7 +109,7 @@ def login_code(
     lasts_ns = LOGIN_CODE_LASTS_S * _SECOND_NS
     code = _run(config, store, lambda users: users.issue(name, CredentialKind.CODE, "login code", lasts_ns, by=who()))
     if url is None and store is None:
-        url = page_address(load(find(config, DEFAULT_PATH), CollectorConfig).http)
+        url = load(find(config, DEFAULT_PATH), CollectorConfig).http.page_address
     link = None if url is None else f"{url.rstrip('/')}/#login={code}"
     shown = {"user": name, "code": code, "link": link, "lasts_s": LOGIN_CODE_LASTS_S}
     _say(as_json, shown, link or f"/#login={code}  (behind the address that `collector serve` printed)")
@@ -151,14 +158,6 @@ def password(
 
     _run(config, store, work)
     _say(as_json, {"user": name}, f"changed the password of {name}")
-
-
-def page_address(http: Http) -> str | None:
-    """Where the operators' page is; None where the configuration leaves the port open."""
-    if http.port == 0:
-        return None
-    host = f"[{http.host}]" if ":" in http.host else http.host
-    return f"{'http' if http.certificate is None else 'https'}://{host}:{http.port}"
 
 
 def _run(

@@ -34,7 +34,7 @@ from edge_wire.clock import Clock
 _log = structlog.get_logger(__name__)
 
 # Sensors of one shot tell of it in quick succession: looking once for several is cheaper than looking for each.
-GATHER_S = 0.02
+GATHER_S = 0.05
 # Another process may write too, and its commits wake nobody here; nor does a clock that steps.
 POLL_S = 0.5
 _PORTION = 200
@@ -48,8 +48,9 @@ _REACH_NS = 10 * 1_000_000_000
 # what is heard afterwards makes a new one. A jackhammer that is taken for gunfire makes some hundred a minute.
 _MOST_AROUND = 2_000
 _MOST_OF_ONE = 400
-# After work it rests as long as it worked, so that ingest has its turn; the first look after a pause never waits.
-_LONGEST_REST_S = 0.2
+# After work it rests, so that ingest has its turn; an alert may wait for it, but not for long.
+_REST = 4
+_LONGEST_REST_S = 0.1
 # How much is looked at again, for nothing, after a crash.
 _NOTED_EVERY = 1_000
 # What an arrival can provoke in code that did not expect it.
@@ -173,7 +174,7 @@ class IncidentFollower:
             try:
                 began_s = loop.time()
                 while await self.look() and not self._stopping.is_set():
-                    await self._pause(min(_LONGEST_REST_S, loop.time() - began_s))
+                    await self._pause(min(_LONGEST_REST_S, _REST * (loop.time() - began_s)))
                     began_s = loop.time()
             except StoreError as error:
                 _log.error("incidents_not_followed", error=str(error), again_in_s=POLL_S)

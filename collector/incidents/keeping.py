@@ -1,7 +1,7 @@
 """From what is found now and what is kept to what is to be kept. Pure.
 
-An incident keeps its number for as long as any shot of it stays with it: what is found takes the number of the kept one
-that it has most shots in common with. A kept one all of whose shots went elsewhere stays, empty, and says where to.
+What is found takes the number of the kept incident that it has most shots in common with, of one that has alerted
+before any other. A kept one all of whose shots went elsewhere stays, empty, and says where to.
 
 An incident alerts once. It does as soon as two devices agree and it is likely enough even if nobody else tells of it;
 otherwise when nobody can tell any more, and it is likely enough then. A doubtful one waits for those who could still
@@ -18,7 +18,7 @@ from typing import Any
 
 from collector.domain import Support
 from collector.incidents.judging import Judged, judge
-from collector.incidents.records import Change, KeptIncident, Known, Listener, Neighbourhood, Standing
+from collector.incidents.records import Change, Heard, KeptIncident, Known, Listener, Neighbourhood, Standing
 from collector.incidents.rules import Rules
 from collector.incidents.solving import Found, solve
 
@@ -43,7 +43,7 @@ def changes(near: Neighbourhood, now_ns: int, rules: Rules) -> list[Change]:
         now_ns: UTC.
         rules: by what to judge.
     """
-    found = solve(near.shots, _all_listening(near), now_ns, rules)
+    found = solve(near.shots, lambda shots: _who_listened(shots, near), now_ns, rules)
     numbers = _numbers(found)
     for_whom = _match(found, near.kept)
     new: list[Change] = []
@@ -62,10 +62,11 @@ def changes(near: Neighbourhood, now_ns: int, rules: Rules) -> list[Change]:
     return new
 
 
-def _all_listening(near: Neighbourhood) -> tuple[Listener, ...]:
-    """Who listened when what is kept here was made; now, if nothing is."""
-    kept = {one.device: one for incident in near.kept.values() for one in incident.listening}
-    return tuple(kept.values()) if near.kept else near.listeners
+def _who_listened(shots: Iterable[Heard], near: Neighbourhood) -> tuple[Listener, ...]:
+    """Who listened when the incidents of these shots were made; who does now, if they are in none."""
+    inside = sorted({shot.incident_id for shot in shots if shot.incident_id is not None} & near.kept.keys())
+    kept = {one.device: one for incident_id in inside for one in near.kept[incident_id].listening}
+    return tuple(kept.values()) if inside else near.listeners
 
 
 def _numbers(found: Sequence[Found]) -> list[tuple[int, ...]]:
@@ -73,7 +74,10 @@ def _numbers(found: Sequence[Found]) -> list[tuple[int, ...]]:
 
 
 def _match(found: Sequence[Found], kept: Mapping[int, KeptIncident]) -> dict[int, int]:
-    """Return which kept incident each of ``found`` is, by its index: those with most shots in common first."""
+    """Return which kept incident each of ``found`` is, by its index: those with most shots in common first.
+
+    Before all others those that have alerted: people already have their numbers.
+    """
     common = Counter(
         (at, shot.incident_id)
         for at, one in enumerate(found)
@@ -82,7 +86,12 @@ def _match(found: Sequence[Found], kept: Mapping[int, KeptIncident]) -> dict[int
     )
     matched: dict[int, int] = {}
     taken: set[int] = set()
-    for (at, incident_id), _ in sorted(common.items(), key=lambda item: (-item[1], item[0][1], item[0][0])):
+
+    def rank(item: tuple[tuple[int, int], int]) -> tuple[bool, int, int, int]:
+        (at, incident_id), shots = item
+        return kept[incident_id].alert is None, -shots, incident_id, at
+
+    for (at, incident_id), _ in sorted(common.items(), key=rank):
         if at not in matched and incident_id not in taken:
             matched[at] = incident_id
             taken.add(incident_id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.incidents.records import Heard, Listener, Place
@@ -91,19 +91,20 @@ class Found:
         return min(shot.heard_at_ns for shot in self.shots)
 
 
-def solve(shots: Iterable[Heard], listening: Iterable[Listener], now_ns: int, rules: Rules) -> list[Found]:
+def solve(
+    shots: Iterable[Heard], listening: Callable[[Sequence[Heard]], Iterable[Listener]], now_ns: int, rules: Rules
+) -> list[Found]:
     """Return the incidents that these shots make, in order of time; each shot is in one.
 
     Args:
         shots: of one agency.
-        listening: who listened, whether it told of anything or not.
+        listening: who listened about some of these shots, whether it told of anything or not.
         now_ns: UTC; who could still tell at that time is not silent.
         rules: from how far a microphone hears, and in which air.
     """
     found: list[Found] = []
-    devices = tuple(listening)
     for near in _components(shots, 2 * rules.audible_m):
-        found += _Area(near, devices, now_ns, rules).solve()
+        found += _Area(near, listening(near), now_ns, rules).solve()
     return sorted(found, key=lambda one: (one.first_ns, min(shot.id for shot in one.shots)))
 
 
@@ -230,7 +231,8 @@ class _Area:
 
     def _microphone(self, device: str, microphone: str, place: Place | None) -> Microphone:
         same = sum((one.device, one.microphone) == (device, microphone) for one in self._microphones.values())
-        name = f"{device}/{microphone}" + (f"#{same + 1}" if same else "")
+        # A device's id has no # in it, whatever its microphones are called.
+        name = f"{device}#{same + 1}/{microphone}" if same else f"{device}/{microphone}"
         x_m, y_m = (0.0, 0.0) if place is None else self._frame.to_local(place.latitude, place.longitude)
         up_m = self._up_m if place is None or place.up_m is None else place.up_m
         error_m = 0.0 if place is None else place.error_m

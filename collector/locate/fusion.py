@@ -29,6 +29,9 @@ _OTHER_MISSED = 0.8
 _SUREST_LOG_ODDS = 7.0
 """No single sensor is surer than 0.999, whatever its classifier says."""
 
+_WITHIN_REGION = (0.41, 0.71, 0.91)
+"""Rings that share a zone's area equally, between its middle and its outline."""
+
 
 def gunshot_probability(incident: Incident, listening: Iterable[Sensor]) -> float | None:
     """Fuse all sensors' evidence for an incident.
@@ -70,7 +73,8 @@ def _silence(incident: Incident, sensor: Sensor) -> float:
         places = np.array([(incident.x_m, incident.y_m)])
     else:
         outline = np.array(incident.region.outline)
-        places = np.concatenate([outline, outline.mean(axis=0, keepdims=True)])
+        middle = outline.mean(axis=0)
+        places = np.concatenate([middle + share * (outline - middle) for share in _WITHIN_REGION])
     away_m = np.hypot(*(places - (sensor.x_m, sensor.y_m)).T)
     hears = float(chance_to_hear(away_m, np.array(sensor.audible_m)).mean())
     return min(0.0, math.log((1.0 - hears) / _OTHER_MISSED))

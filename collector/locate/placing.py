@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from collector.locate.air import Air, travel_s
 from collector.locate.evidence import evidence_for
-from collector.locate.heard import RANGE_OF_AUDIBLE, Heard
+from collector.locate.heard import Heard
 from collector.locate.lagging import suspected
 from collector.locate.series import Series, find_series
 from collector.locate.solving import PROPAGATION_S, Solution, solve
@@ -18,11 +18,15 @@ from collector.locate.twins import other_starts, surprise
 from collector.locate.voting import Ballot, Peak, find_peaks
 
 GRID_M = 25.0
-_COARSE = Ballot(step_s=0.02, full_s=0.04, none_s=0.10)
+_GRID_RANGE = 0.8
+"""Places are tried up to so much of the range of three sites: nobody is found at the edge of everybody's hearing."""
+
+_COARSE = Ballot(step_s=0.025, full_s=0.04, none_s=0.10)
 _FINE_M, _FINE_REACH_M = 5.0, 45.0
 _FINE = Ballot(step_s=0.004, full_s=0.008, none_s=0.044)
 _FINE_REACH_S = 0.25
 _PEAKS, _CANDIDATES = 40, 4
+_SHARE_OF_BEST = 0.7
 _APART_M, _APART_S = 80.0, 0.25
 _ROUNDS_OF_FITTING = 8
 _TOO_LATE_S = 3.5 * PROPAGATION_S
@@ -52,7 +56,7 @@ class Placed:
 def grid_of(heard: Heard, site: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Places (N, 3) every ``GRID_M`` from where three of these sites at least may hear a shot."""
     places = heard.site_m[site]
-    reach_m = heard.range_m[site]
+    reach_m = heard.range_m[site] * _GRID_RANGE
     low = (places[:, :2] - reach_m[:, None]).min(axis=0)
     high = (places[:, :2] + reach_m[:, None]).max(axis=0)
     east, north = np.meshgrid(np.arange(low[0], high[0] + GRID_M, GRID_M), np.arange(low[1], high[1] + GRID_M, GRID_M))
@@ -102,7 +106,7 @@ def best_place(heard: Heard, free: NDArray[np.bool_], air: Air) -> Placed | None
 def _merit(one: tuple[Series, Solution]) -> float:
     """What a place explains: arrivals, less those that any place finds for a round, less what they do not fit."""
     series, fit = one
-    return len(series.arrival) - 2.5 * len(series.round_s) - fit.misfit / 2.0
+    return len(series.arrival) - (series.least_sites - 0.5) * len(series.round_s) - fit.misfit / 2.0
 
 
 def _same_place_m(fit: Solution) -> float:
@@ -140,8 +144,9 @@ def _candidates(
             peak.time_s - _FINE_REACH_S,
             int(2 * _FINE_REACH_S / _FINE.step_s) + 1,
         )[0]
-        found.append(around[best.node])
-    return found
+        found.append((best.votes, around[best.node]))
+    enough = _SHARE_OF_BEST * max(votes for votes, _ in found)
+    return [place_m for votes, place_m in found if votes >= enough]
 
 
 def _refined(
@@ -181,7 +186,7 @@ def _without_suspects(
         return series, fit
     usable = free & ~np.isin(heard.sensor_of, suspects)
     again = _refined(heard, usable, air, fit.place_m)
-    if again is None or again[0].most_sites < min(series.most_sites, _ENOUGH_SITES):
+    if again is None or len(np.unique(heard.site_of[heard.sensor_of[again[0].arrival]])) < _ENOUGH_SITES:
         return series, fit
     return again
 
@@ -206,4 +211,3 @@ def _within_range(heard: Heard, places_m: NDArray[np.float64]) -> NDArray[np.boo
     away = places_m[:, None, :2] - heard.site_m[None, :, :2]
     within: NDArray[np.bool_] = (away**2).sum(axis=2) <= heard.range_m**2
     return within
-

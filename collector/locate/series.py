@@ -1,6 +1,7 @@
 """Which arrivals are whose: the rounds fired at one place, each with at most one arrival a sensor.
 
-Of what fits a round within its gate the first is taken, because an echo follows the sound that it is an echo of.
+Of what fits a round well the first is taken, because an echo follows the sound that it is an echo of; but not what is
+nearer to the round before, when rounds follow each other as fast as automatic fire.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.locate.heard import Heard
-from collector.locate.voting import FULL_VOTE, Ballot, count_votes
+from collector.locate.voting import FULL_VOTE, Ballot, votes_over_time
 
 SERIES_GAP_S = 5.0
 """Rounds of one place that are no farther apart are one incident."""
@@ -26,6 +27,9 @@ GATE_S = 0.045
 EARLY_GATE_S = 0.030
 """How far before its computed time: houses make a way longer, nothing makes it shorter."""
 
+WELL_IN_TIME_S = 0.025
+"""Of arrivals no farther off than this the first is taken, because echoes follow."""
+
 KNOWN_GATE_S = 0.020
 """The same where the site's delay is known from other rounds."""
 
@@ -34,6 +38,10 @@ TWICE_S = 0.030
 
 _BALLOT = Ballot(step_s=0.004, full_s=0.008, none_s=0.044)
 _LEAST_SITES = 3
+_SHORTEST_SPAN_S = 2.0
+_CHANCE_SIGMAS = 3.5
+_MOST_ASKED = 0.7
+"""However many arrivals there are, no more than this share of the sites has to agree."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,13 +52,13 @@ class Series:
         round_s: (R,) emission times, ascending.
         arrival: (N,) which arrivals are used, by number, ascending.
         round_of: (N,) in which round.
-        most_sites: how many sites heard the best round.
+        least_sites: what a round had to be heard by at least, so that it is no chance.
     """
 
     round_s: NDArray[np.float64]
     arrival: NDArray[np.int64]
     round_of: NDArray[np.int64]
-    most_sites: int
+    least_sites: int
 
 
 def find_series(
@@ -78,10 +86,10 @@ def find_series(
     late_gate_s = np.where(known, KNOWN_GATE_S, GATE_S)[site_of] + slack_s
     early_gate_s = np.where(known, KNOWN_GATE_S, EARLY_GATE_S)[site_of] + slack_s
     gates_s = (-early_gate_s, late_gate_s)
-    votes, first_s = _votes_over_time(emitted_s, site_of, left, heard.sites)
+    votes, first_s = _votes(emitted_s, site_of, left, heard.sites)
 
     rounds: list[tuple[float, NDArray[np.int64]]] = []
-    needed = most_sites = _LEAST_SITES
+    least = needed = _more_than_chance(heard, left, gates_s, site_of)
     while True:
         peak = int(votes.argmax())
         if votes[peak] < needed * FULL_VOTE // 2:
@@ -96,22 +104,35 @@ def find_series(
         if sites < needed:
             continue
         if not rounds:
-            most_sites = sites
-            needed = max(2, math.ceil(ROUND_SHARE * sites))
+            needed = max(least, math.ceil(ROUND_SHARE * sites))
         rounds.append((moment_s, taken))
         for one in taken:
             left &= (heard.sensor_of != heard.sensor_of[one]) | (np.abs(heard.time_s - heard.time_s[one]) > TWICE_S)
-    return _around_the_first(rounds, most_sites) if rounds else None
+    return _around_the_first(rounds, least) if rounds else None
 
 
-def _votes_over_time(
+def _more_than_chance(
+    heard: Heard,
+    left: NDArray[np.bool_],
+    gates_s: tuple[NDArray[np.float64], NDArray[np.float64]],
+    site_of: NDArray[np.int64],
+) -> int:
+    """How many sites have to agree on a moment: three, or more where so many arrivals agree on most moments."""
+    span_s = max(_SHORTEST_SPAN_S, float(np.ptp(heard.time_s[left])))
+    covered = np.bincount(site_of[left], weights=(gates_s[1] - gates_s[0])[left], minlength=heard.sites) / span_s
+    by_chance = -np.expm1(-covered)
+    usual = float(by_chance.sum() + _CHANCE_SIGMAS * np.sqrt((by_chance * (1.0 - by_chance)).sum()))
+    # The arrivals of a long burst cover much of the time and are no chance: never ask for all sites.
+    return max(_LEAST_SITES, math.ceil(min(usual, _MOST_ASKED * np.count_nonzero(covered))))
+
+
+def _votes(
     emitted_s: NDArray[np.float64], site_of: NDArray[np.int64], left: NDArray[np.bool_], sites: int
 ) -> tuple[NDArray[np.uint16], float]:
     first_s = float(emitted_s[left].min()) - _BALLOT.none_s
     moments = math.ceil((float(emitted_s[left].max()) - first_s + _BALLOT.none_s) / _BALLOT.step_s) + 1
     by_site = [emitted_s[left & (site_of == site)] for site in range(sites)]
-    at_once = np.zeros((1, sites))
-    return count_votes(_BALLOT, by_site, at_once, at_once == 0.0, first_s, moments)[0], first_s
+    return votes_over_time(_BALLOT, by_site, first_s, moments), first_s
 
 
 def _take(
@@ -121,14 +142,19 @@ def _take(
     left: NDArray[np.bool_],
     moment_s: float,
 ) -> NDArray[np.int64]:
-    """Each sensor's first arrival within its gates, by number. Arrivals are in order of time."""
+    """Of each sensor the arrival that is the round's, by number; arrivals are in order of time.
+
+    That is the first of those well in time, or else the one that is least off.
+    """
     off_s = emitted_s - moment_s
     fits = np.flatnonzero(left & (off_s >= gates_s[0]) & (off_s <= gates_s[1]))
-    _, first = np.unique(sensor_of[fits], return_index=True)
-    return np.sort(fits[first])
+    worse = np.maximum(np.abs(off_s[fits]), WELL_IN_TIME_S)
+    fits = fits[np.lexsort((fits, worse))]
+    _, best = np.unique(sensor_of[fits], return_index=True)
+    return np.sort(fits[best])
 
 
-def _around_the_first(rounds: list[tuple[float, NDArray[np.int64]]], most_sites: int) -> Series:
+def _around_the_first(rounds: list[tuple[float, NDArray[np.int64]]], least: int) -> Series:
     """The rounds that hang together with the first of the list, without gaps."""
     ordered = sorted(rounds, key=lambda one: one[0])
     at = next(number for number, one in enumerate(ordered) if one is rounds[0])
@@ -141,4 +167,4 @@ def _around_the_first(rounds: list[tuple[float, NDArray[np.int64]]], most_sites:
     arrival = np.concatenate([taken for _, taken in kept])
     round_of = np.repeat(np.arange(len(kept)), [len(taken) for _, taken in kept])
     order = np.argsort(arrival)
-    return Series(np.array([moment_s for moment_s, _ in kept]), arrival[order], round_of[order], most_sites)
+    return Series(np.array([moment_s for moment_s, _ in kept]), arrival[order], round_of[order], least)

@@ -10,7 +10,7 @@ A site votes once for a place and a moment, however many of its arrivals fit. A 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,39 +52,24 @@ class Peak:
     votes: int
 
 
-def count_votes(
-    ballot: Ballot,
-    arrivals_s: Sequence[NDArray[np.float64]],
-    travel_s: NDArray[np.float64],
-    reached: NDArray[np.bool_],
-    from_s: float,
-    moments: int,
+def votes_over_time(
+    ballot: Ballot, arrivals_s: Sequence[NDArray[np.float64]], from_s: float, moments: int
 ) -> NDArray[np.uint16]:
-    """Count the votes of every place and moment.
+    """Count the votes at one place.
 
     Args:
         ballot: how finely.
-        arrivals_s: of each site, its arrivals.
-        travel_s: (N, sites) from each place to each site.
-        reached: (N, sites) whether a shot there may be heard at the site at all.
+        arrivals_s: of each site its arrivals, less the travel time from the place.
         from_s: the first moment.
         moments: how many, ``ballot.step_s`` apart.
 
     Returns:
-        (N, moments) votes.
+        (moments,) votes.
     """
-    shift = np.rint(travel_s / ballot.step_s).astype(np.int64)
-    votes = np.zeros((len(travel_s), moments), dtype=np.uint16)
-    for site, times_s in enumerate(arrivals_s):
-        here = reached[:, site]
-        if not len(times_s) or not here.any():
-            continue
-        length = moments + int(shift[here, site].max()) + 1
-        calls = sliding_window_view(_calls(ballot, times_s - from_s, length), moments)
-        if here.all():
-            votes += calls[shift[:, site]]
-        else:
-            votes[here] += calls[shift[here, site]]
+    votes = np.zeros(moments, dtype=np.uint16)
+    for times_s in arrivals_s:
+        if len(times_s):
+            votes += _calls(ballot, times_s - from_s, moments)
     return votes
 
 
@@ -97,18 +82,49 @@ def find_peaks(
     moments: int,
     most: int = 1,
 ) -> list[Peak]:
-    """The best moments of the best places, best first; a place gives one at most. Arguments as ``count_votes``."""
+    """The best moments of the best places, best first; a place gives one at most.
+
+    Args:
+        ballot: how finely.
+        arrivals_s: of each site, its arrivals.
+        travel_s: (N, sites) from each place to each site.
+        reached: (N, sites) whether a shot there may be heard at the site at all.
+        from_s: the first moment.
+        moments: how many, ``ballot.step_s`` apart.
+        most: how many peaks.
+    """
+    shift = np.rint(travel_s / ballot.step_s).astype(np.int64)
+    length = moments + int(shift.max()) + 1
+    calls = {
+        site: sliding_window_view(_calls(ballot, times_s - from_s, length), moments)
+        for site, times_s in enumerate(arrivals_s)
+        if len(times_s)
+    }
     found: list[tuple[int, int, int]] = []
     block = max(1, _VOTES_AT_ONCE // moments)
     for first in range(0, len(travel_s), block):
         part = slice(first, first + block)
-        votes = count_votes(ballot, arrivals_s, travel_s[part], reached[part], from_s, moments)
+        votes = _count(calls, shift[part], reached[part], moments)
         at = votes.argmax(axis=1)
         best = votes[np.arange(len(votes)), at]
         top = np.argsort(-best.astype(np.int64), kind="stable")[:most]
         found += [(-int(best[node]), first + int(node), int(at[node])) for node in top]
     found.sort()
     return [Peak(node, from_s + ballot.step_s * at, -votes) for votes, node, at in found[:most]]
+
+
+def _count(
+    calls: Mapping[int, NDArray[np.uint16]], shift: NDArray[np.int64], reached: NDArray[np.bool_], moments: int
+) -> NDArray[np.uint16]:
+    """Votes (N, moments) of places: each site's calls, shifted by the travel time."""
+    votes = np.zeros((len(shift), moments), dtype=np.uint16)
+    for site, windows in calls.items():
+        here = reached[:, site]
+        if here.all():
+            votes += windows[shift[:, site]]
+        elif here.any():
+            votes[here] += windows[shift[here, site]]
+    return votes
 
 
 def _calls(ballot: Ballot, times_s: NDArray[np.float64], length: int) -> NDArray[np.uint16]:

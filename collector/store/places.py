@@ -17,14 +17,19 @@ from collector.store import tables
 _E7 = 10_000_000
 _MICROPHONE = "microphone"
 _OK = "ok"
+# Of no use for locating: who is not known to a kilometre, a hundred kilometres from the origin, or above all mountains.
+_MOST_ERROR_CM = 100_000
+_MOST_MM = 100_000_000
+_MOST_UP_MM = 9_000_000
 
 
 def place_of(position: Sequence[int] | None, offset: Sequence[int] | None) -> Place | None:
-    """Return where a wire ``Position`` and ``Offset`` put something; None without a position.
+    """Return where a wire ``Position`` and ``Offset`` put something; None without a position, or if that is absurd.
 
-    Without an offset its height is not known.
+    Without an offset its height is not known. What one device says of itself must not keep its neighbours' shots from
+    being located, so whatever could not be computed with counts as not known.
     """
-    if position is None:
+    if position is None or not _is_plausible(position, offset):
         return None
     latitude_e7, longitude_e7, error_cm = position
     latitude, longitude = latitude_e7 / _E7, longitude_e7 / _E7
@@ -34,6 +39,11 @@ def place_of(position: Sequence[int] | None, offset: Sequence[int] | None) -> Pl
     if east_mm or north_mm:
         latitude, longitude = _frame(latitude_e7, longitude_e7).to_geographic(east_mm / 1_000, north_mm / 1_000)
     return Place(latitude, longitude, up_mm / 1_000, error_cm / 100)
+
+
+def _is_plausible(position: Sequence[int], offset: Sequence[int] | None) -> bool:
+    east_mm, north_mm, up_mm = offset or (0, 0, 0)
+    return position[2] <= _MOST_ERROR_CM and max(abs(east_mm), abs(north_mm)) <= _MOST_MM and abs(up_mm) <= _MOST_UP_MM
 
 
 async def places(tx: AsyncConnection, agency: str) -> tuple[dict[str, Place], tuple[Listener, ...]]:

@@ -39,6 +39,7 @@ from edge_agent.gunshots.waves import (
     Shape,
     is_blast_after,
     is_echo,
+    is_repeated,
     shape_of,
     wave_of,
 )
@@ -110,7 +111,6 @@ class ShotDetector:
         self._bursts = Bursts()
         self._number = 0
         self._found: list[int] = []
-        self._named = 0
         self._waiting: list[Candidate] = []
         self._past: list[Candidate] = []
         self._rounds: list[Candidate] = []
@@ -196,8 +196,7 @@ class ShotDetector:
             candidate = self._found.pop(0)
             first = max(first, scene.begin)
             last_one = self._waiting[-1] if self._waiting else None
-            # So soon the gate names only what is far louder: the one before was not the shot yet.
-            replaces = last_one is not None and candidate - self._named < _APART_S * rate_hz
+            replaces = last_one is not None and self._rustled(scene, last_one, candidate)
             if last_one is not None and not replaces:
                 first = max(first, last_one.sample + round(_SAME_S * rate_hz))
             onset = pick_onset(scene.between(first, last), rate_hz)
@@ -206,8 +205,15 @@ class ShotDetector:
                 continue
             if replaces:
                 self._waiting.pop()
-            self._named = candidate
             self._waiting.append(_measured(scene, at, onset.error_s))
+
+    def _rustled(self, scene: Scene, before: Candidate, frame: int) -> bool:
+        """Whether ``before`` was but a rustle ahead of the shot that the gate found in ``frame``: far fainter."""
+        if frame - before.sample >= _APART_S * scene.rate_hz:
+            return False
+        rustle = float(np.abs(scene.between(before.sample, frame)).max(initial=0.0))
+        shot = float(np.abs(scene.between(frame, search_range(frame, scene.rate_hz)[1])).max(initial=0.0))
+        return _dbfs(shot) > _dbfs(rustle) + _BESIDE_DB
 
     def _complete_at(self, scene: Scene, candidate: Candidate) -> int:
         """The sample up to which sound must be there: the window, and whatever onset may still share it."""
@@ -225,6 +231,9 @@ class ShotDetector:
         probability = gun_probability(classes)
         if probability < self._threshold:
             return None
+        # What is like a round heard before is no chance find, however loud the tail that it stands in.
+        known = is_repeated(candidate.shape, _gaps(candidate, self._rounds, scene.rate_hz))
+        error_s = candidate.error_s if known else math.hypot(candidate.error_s, _faint_s(candidate.snr_db))
         self._rounds.append(candidate)
         self._number += 1
         place = self._bursts.add(candidate.at / scene.rate_hz)
@@ -233,7 +242,7 @@ class ShotDetector:
         return HeardShot(
             microphone=scene.microphone,
             captured=scene.captured(candidate.at),
-            onset_error_ns=max(1, round(candidate.error_s * 1e9)),
+            onset_error_ns=max(1, round(error_s * 1e9)),
             probability=probability,
             classes=classes,
             peak_dbfs=candidate.peak_dbfs,
@@ -260,7 +269,7 @@ class ShotDetector:
         return frozenset() if self._sound is None else self._sound.marks
 
     def _is_echo(self, scene: Scene, candidate: Candidate, rounds: list[Candidate]) -> bool:
-        return is_echo(candidate.shape, [((candidate.at - r.at) / scene.rate_hz, r.shape) for r in rounds])
+        return is_echo(candidate.shape, _gaps(candidate, rounds, scene.rate_hz))
 
     def _following(self, scene: Scene, candidate: Candidate) -> list[Candidate]:
         """Return the onsets that answer ``candidate``: up to the next round, or as long as a street answers."""
@@ -312,13 +321,23 @@ def _measured(scene: Scene, at: float, error_s: float) -> Candidate:
     snr_db = _dbfs(_rms(after)) - _dbfs(_rms(before))
     return Candidate(
         at=at,
-        error_s=math.hypot(error_s, min(_FAINT_S, _FAINT_S * 10 ** (-snr_db / 5))),
+        error_s=error_s,
         peak_dbfs=_dbfs(float(level.max(initial=0.0))),
         rms_dbfs=_dbfs(_rms(after)),
         clipped=int(np.count_nonzero(level >= _FULL_SCALE)) >= 2,  # one sample may touch full scale by chance
         snr_db=snr_db,
         shape=shape_of(stretch, rate_hz, onset),
     )
+
+
+def _gaps(candidate: Candidate, rounds: list[Candidate], rate_hz: int) -> list[tuple[float, Shape]]:
+    """Return the gap in seconds from each of ``rounds`` to ``candidate``, and its shape."""
+    return [((candidate.at - r.at) / rate_hz, r.shape) for r in rounds]
+
+
+def _faint_s(snr_db: float) -> float:
+    """Return one sigma of having picked something else than the first arrival, because it hardly stands out."""
+    return min(_FAINT_S, _FAINT_S * 10 ** (-snr_db / 5))
 
 
 def _others(arrival: Candidate, following: list[Candidate], rate_hz: int) -> tuple[OtherOnset, ...]:

@@ -25,8 +25,8 @@ _RISE_DB = 6.0
 _RISE_FRAMES = 6
 # Rounds of the fastest automatic weapons follow each other by 50 ms, give or take a frame.
 _REFRACTORY_S = 0.04
-# Within that time only what is so much louder begins anew: a rustle must not hide the shot behind it.
-_LOUDER_DB = 10.0
+# Within that time only what is so much louder begins anew: a bump of the tail must not hide the round behind it.
+_LOUDER_DB = 8.0
 # The floor follows the lower quarter of the levels by this much a second: slow enough for a burst, quick enough for a
 # bus.
 _FLOOR_DB_PER_S = 6.0

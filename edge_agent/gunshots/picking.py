@@ -21,6 +21,7 @@ from scipy import signal
 _HIGHPASS_HZ = 200.0  # wind and traffic rumble lie below, the muzzle blast's energy mostly above
 _SEARCH_BEFORE_S = 0.045
 _SEARCH_AFTER_S = 0.020
+_PAST_PEAK_S = 0.001  # so that there is something to the right of an edge that begins with its peak
 _LEAST_SAMPLES = 8
 _UNKNOWN_S = 0.005
 _LEAST_ERROR_SAMPLES = 0.7
@@ -65,7 +66,8 @@ def pick_onset(stretch: NDArray[np.float32], rate_hz: int) -> Onset:
     peak = int(np.argmax(np.abs(wave)))
     if peak < _LEAST_SAMPLES // 2:
         return Onset(0.0, max(_UNKNOWN_S / 5, 1 / rate_hz))
-    sample, spread = _split(wave[: peak + 1])
+    sample, spread = _split(wave[: peak + 1 + round(_PAST_PEAK_S * rate_hz)])
+    sample = min(sample, float(peak))
     before = wave[: max(1, int(sample))]
     noise = float(np.sqrt(np.mean(before**2)))
     height = float(np.abs(wave[peak]))
@@ -96,6 +98,9 @@ def _split(wave: NDArray[np.float64]) -> tuple[float, float]:
     left = ahead[splits - 1] / splits
     right = (ahead[-1] - ahead[splits - 1]) / (count - splits)
     cost = splits * np.log(left + _FLOOR) + (count - splits) * np.log(right + _FLOOR)
+    cost[right <= left] = math.inf  # that is where something dies away
+    if not np.isfinite(cost).any():
+        return float(count - 1), float(count) / 4
     # Twice the negative log likelihood; neighbouring samples tell the same where the band is narrower than the rate.
     weight = np.exp((cost.min() - cost) / 2 * _independent(wave))
     weight /= weight.sum()

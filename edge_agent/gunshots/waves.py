@@ -141,6 +141,12 @@ def is_alike(one: Shape, other: Shape, gap_s: float) -> bool:
     return abs(one.level_db - other.level_db) <= _ALIKE_DB and likeness(one, other) >= least
 
 
+def is_repeated(onset: Shape, rounds: Sequence[tuple[float, Shape]]) -> bool:
+    """Whether ``onset`` is like one of the ``rounds``, as ``is_echo`` takes them, and late enough to be the next."""
+    soonest_s = rounds[-1][0] if rounds else math.inf
+    return soonest_s >= _LEAST_GAP_S and any(is_alike(shape, onset, soonest_s) for _, shape in rounds)
+
+
 def is_echo(onset: Shape, rounds: Sequence[tuple[float, Shape]]) -> bool:
     """Whether ``onset`` is an answer to one of the ``rounds``, or a bump of their tail, rather than a round itself.
 
@@ -148,8 +154,7 @@ def is_echo(onset: Shape, rounds: Sequence[tuple[float, Shape]]) -> bool:
         onset: what is to be told.
         rounds: gap in seconds from each round already heard to ``onset``, and its shape; in order of time.
     """
-    soonest_s = rounds[-1][0] if rounds else math.inf
-    if soonest_s >= _LEAST_GAP_S and any(is_alike(shape, onset, soonest_s) for _, shape in rounds):
+    if is_repeated(onset, rounds):
         return False
     if onset.snr_db < _LEAST_SNR_DB:
         return True

@@ -40,3 +40,20 @@ def test_plain_http_is_for_loopback_only(tmp_path: Path, http: str, said: str) -
 def test_the_example_is_good() -> None:
     example = Path(__file__).parents[2] / "configs" / "collector.example.yaml"
     assert load(example, CollectorConfig).http.port == 8443
+
+
+@pytest.mark.parametrize(
+    ("locate", "said"),
+    [
+        ("{alert_from: 1}", "locate.alert_from: got 1"),
+        ("{weather: {wind_mps: 3}}", "locate.weather.temperature_c"),
+        ("{audible_m: 1}", "locate.audible_m: got 1"),
+        ("{threshold: 0.5}", "locate.threshold"),
+    ],
+)
+def test_what_incidents_cannot_be_judged_by_is_refused(tmp_path: Path, locate: str, said: str) -> None:
+    path = tmp_path / "collector.yaml"
+    path.write_text(f"{GOOD}locate: {locate}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, CollectorConfig)
+    assert said in str(caught.value)

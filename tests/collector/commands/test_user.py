@@ -12,7 +12,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from collector.api.passwords import Passwords
-from collector.commands.user import app, page_address
+from collector.commands.user import app
 from collector.config import Http
 from collector.store import tables
 from collector.store.database import Store, sqlite_url
@@ -199,8 +199,8 @@ def test_without_a_configuration_it_says_which(tmp_path: Path) -> None:
 
 
 def test_the_link_follows_the_configuration_or_what_was_said(run: Any, config: Path) -> None:
-    assert page_address(Http(host="::1", port=9, certificate=Path("c"), key=Path("k"))) == "https://[::1]:9"
-    assert page_address(Http(port=0)) is None
+    assert Http(host="::1", port=9, certificate=Path("c"), key=Path("k")).page_address == "https://[::1]:9"
+    assert Http(port=0).page_address is None
     run("add", "ada", "--role", "operator", "--no-password")
     assert run("login-code", "ada", "--url", "https://rtcc.example/").stdout.startswith("https://rtcc.example/#login=")
     store = ["--store", sqlite_url(config.parent / "data" / "collector.db")]

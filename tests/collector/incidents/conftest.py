@@ -90,13 +90,11 @@ class Street:
     async def be_well(self, name: str, state: str = "ok", **changes: Any) -> None:
         device = self.devices[name]
         place = self.places.get(name)
-        health = replace(
-            self.make.health(),
-            sources=(SourceState("mast", "microphone", state, "", 10_000),),
-            position=None if place is None else ORIGIN,
-            offset=None if place is None else offset(place),
-            **changes,
-        )
+        known = {} if place is None else {"position": ORIGIN, "offset": offset(place)}
+        sources = (SourceState("mast", "microphone", state, "", 10_000),)
+        # The next one, or it would be older than what is known.
+        self.clock.advance(1_000)
+        health = replace(self.make.health(), sources=sources, **(known | changes))
         since_ns = self.clock.utc_ns() - self.begin_ns
         made = {"captured_at_ns": self.clock.utc_ns(), "captured_boot_ns": self.make.boot_ns + since_ns}
         await self.say(device, self.at(device.publish(health, **made)))
@@ -120,15 +118,9 @@ class Street:
     def arrival(self, name: str, at_s: float, probability: float = 0.95, **changes: Any) -> Any:
         """A device's word for a sound that reached it so many seconds after the beginning; sent, not yet taken in."""
         device, place = self.devices[name], self.places.get(name)
-        rest = round(1 - probability, 6)
-        body = replace(
-            self.make.shot(),
-            classes=(("gunshot", probability), ("fireworks", rest)),
-            position=None if place is None else ORIGIN,
-            offset=None if place is None else offset(place),
-            snr_cdb=2_000,
-            wave="muzzle-blast",
-        )
+        known = {} if place is None else {"position": ORIGIN, "offset": offset(place)}
+        classes = (("gunshot", probability), ("fireworks", round(1 - probability, 6)))
+        body = replace(self.make.shot(), classes=classes, snr_cdb=2_000, wave="muzzle-blast", **known)
         header = {key: changes.pop(key) for key in ("clock_error_ns", "captured_boot_ns") if key in changes}
         at_ns = round(at_s * S)
         made = {"captured_at_ns": self.begin_ns + at_ns, "captured_boot_ns": self.make.boot_ns + at_ns} | header

@@ -15,6 +15,7 @@ from collector.incidents.rules import Rules
 from collector.locate.projection import LocalFrame
 from collector.store import feed, incidents, queries, tables
 from collector.store.feed import FeedKind
+from edge_wire.messages import Offset, Position
 
 S = 1_000_000_000
 PLACE = (20.0, 30.0)
@@ -322,6 +323,29 @@ async def test_an_arrival_that_the_store_refuses_keeps_no_other_waiting(street: 
     assert len(located[0].sensors) == 6
     left_out = [line["shot"] for line in logs if line["event"] == "shot_left_out_of_incidents"]
     assert left_out in ([], [[1]])
+
+
+@pytest.mark.parametrize(
+    ("position", "offset"),
+    [
+        (Position(407_000_000, -740_000_000, 2**62), None),
+        (Position(407_000_000, -740_000_000, 50), Offset(2**62, 0, 0)),
+        (Position(900_000_000, 1_800_000_000, 50), Offset(0, -(2**62), 2**62)),
+    ],
+)
+async def test_a_device_in_an_absurd_place_keeps_nobody_from_being_located(
+    street: Any, position: Position, offset: Offset | None
+) -> None:
+    await street.corners("ear-1", "ear-2", "ear-3", "ear-4")
+    await street.device("lost", None)
+    await street.be_well("lost", position=position, offset=offset)
+    absurd = street.arrival("lost", 0.4, position=position, offset=offset)
+    await street.take(*street.shot(PLACE, 0, ["ear-1", "ear-2", "ear-3", "ear-4"]), ("lost", absurd))
+    street.clock.advance(10 * S)
+    await street.look()
+    located = [one for one in await street.incidents() if one.location is not None]
+    assert [len(one.sensors) for one in located] == [4]
+    assert {one.device for one in located[0].silent} == set()
 
 
 async def test_an_arrival_of_which_nothing_can_be_computed_is_left_out(

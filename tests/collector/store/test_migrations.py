@@ -4,12 +4,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, select
+from sqlalchemy import Connection, create_engine, insert, select
 
-from collector.store import migrate, passages, queries, tables
+from collector.errors import StoreRefusedError
+from collector.store import incidents, migrate, passages, queries, tables
 from collector.store.database import Store, sqlite_url
 
 _FILL = """
@@ -27,8 +29,42 @@ INSERT INTO hotlist_entry (id, list, plate, reason, severity, notes, first_versi
     VALUES (1, 'stolen', 'A1', 'stolen', 'high', '', 1);
 INSERT INTO alert (id, read_id, entry_id, list_version, rule, why, support, state, historical, raised_at_ns)
     VALUES (1, 1, 1, 1, 'exact', '[]', 'raised', 'new', 0, 1600);
+INSERT INTO hotlist_entry (id, list, plate, reason, severity, notes, first_version)
+    VALUES (2, 'stolen', 'A2', 'stolen', 'high', '', 1);
+INSERT INTO alert (id, read_id, entry_id, list_version, rule, why, support, state, historical, raised_at_ns)
+    VALUES (9, 1, 2, 1, 'exact', '[]', 'raised', 'new', 0, 1700);
+DELETE FROM alert WHERE id = 9;
+INSERT INTO message (id, device, epoch, stream, sequence, kind, envelope, received_at_ns)
+    VALUES (2, 'lpr-1', 7, 1, 2, 3, x'00', 5);
+INSERT INTO shot (id, device, epoch, sequence, agency, message_id, microphone, deployment, classes, model, peak_cdbfs,
+    rms_cdbfs, clipped, captured_at_ns, captured_boot_ns, clock_error_ns, onset_error_ns, received_at_ns)
+    VALUES (1, 'lpr-1', 7, 2, 'pd', 2, 'mast', 'd1', '[["gunshot", 0.9]]', 'm', -100, -200, 0, 2000, 10, 3, 4, 2500);
 INSERT INTO feed (number, kind, ref) VALUES (1, 'device', 'lpr-1'), (2, 'read', '1'), (3, 'alert', '1');
 """
+_OF_AN_INCIDENT = {
+    "incident_id": 1,
+    "why": [],
+    "support": "raised",
+    "state": "new",
+    "historical": False,
+    "raised_at_ns": 1,
+}
+_AN_INCIDENT = {
+    "id": 1,
+    "agency": "pd",
+    "stage": "raw",
+    "revision": 1,
+    "at_ns": 1,
+    "rounds": 1,
+    "fire": "single",
+    "probability_why": [],
+    "sensors": [],
+    "silent": [],
+    "alert_from": 0.5,
+    "historical": False,
+    "made_at_ns": 1,
+    "listening": [],
+}
 
 
 def _made_by_the_first_version(path: Path) -> bytes:
@@ -56,9 +92,21 @@ async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_o
             (alert,) = await queries.alerts(tx)
             (device,) = await queries.devices(tx)
             indexes = set((await tx.execute(select(_indexes.c.name))).scalars())
-            assert await passages.looked_at(tx) == 3
+            assert (await passages.looked_at(tx), await incidents.looked_at(tx)) == (3, 3)
+            (shot,) = await queries.shots(tx)
+            heard_at_ns = (await tx.execute(select(tables.shot.c.heard_at_ns))).scalar_one()
+        async with store.write() as tx:
+            await tx.execute(insert(tables.incident).values(_AN_INCIDENT))
+            # Of the highest alert nothing is left but that its number was given.
+            number = await tx.execute(insert(tables.alert).values(**_OF_AN_INCIDENT).returning(tables.alert.c.id))
+            assert number.scalar_one() == 10
+        for of_both_or_none in ({"read_id": 1, "entry_id": 1}, {"incident_id": None}):
+            with pytest.raises(StoreRefusedError, match="ck_alert_of_one"):
+                async with store.write() as tx:
+                    await tx.execute(insert(tables.alert).values(**(_OF_AN_INCIDENT | of_both_or_none)))
     finally:
         await store.close()
+    assert (shot.locates, shot.kept, shot.incident_id, shot.marks, heard_at_ns) == (False, None, None, (), 2000)
     read = alert.about.read
     assert (read.text, read.site, read.passed_at_ns, read.passage_id) == ("A1", "lpr-1", 700, None)
     assert (read.travel, read.marks, read.overview, read.vehicle) == (None, (), None, None)

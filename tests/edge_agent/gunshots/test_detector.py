@@ -119,6 +119,7 @@ def test_rounds_of_automatic_fire_are_told_one_by_one(
     shots = hear_all(ShotDetector(classifier, 0.5), blocks_of(street(at_s, rate_hz=rate_hz), rate_hz))
     assert [shot.at_s for shot in shots] == pytest.approx(at_s, abs=0.002)
     assert shots[-1].fire == "automatic"
+    assert max(shot.onset_error_ns for shot in shots) < 1_000_000
 
 
 def test_a_rustle_just_before_a_shot_does_not_take_its_place(street: Street, blocks_of: Blocks, classifier) -> None:
@@ -130,7 +131,7 @@ def test_a_rustle_just_before_a_shot_does_not_take_its_place(street: Street, blo
 def test_what_hardly_stands_out_is_not_timed_well_enough_to_locate(
     street: Street, blocks_of: Blocks, classifier
 ) -> None:
-    loud, faint = street([2.0], noise=0.01), street([2.0], noise=0.01, peak=0.045)
+    loud, faint = street([2.0], noise=0.01), street([2.0], noise=0.01, peak=0.07)
     errors_ms, snr_db = zip(
         *(
             (shot.onset_error_ns / 1e6, shot.snr_db)
@@ -141,7 +142,7 @@ def test_what_hardly_stands_out_is_not_timed_well_enough_to_locate(
     )
     assert errors_ms[0] < 0.5
     assert snr_db[0] > 15
-    assert errors_ms[1] > 3
+    assert errors_ms[1] > 10 * errors_ms[0]
     assert snr_db[1] < 8
 
 
