@@ -57,7 +57,9 @@ def cost() -> None:
     started = []
     for _ in range(5):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "collector", "locate", "--help"], check=False, capture_output=True)
+        subprocess.run(
+            [Path(sys.executable).with_name("collector"), "locate", "--help"], check=True, capture_output=True
+        )
         started.append(time.perf_counter() - began)
     print(f"locating, median ms: {statistics.median(took_ms):.0f}, worst {max(took_ms):.0f}")
     print(f"off, median m: {statistics.median(off_m):.1f}, worst {max(off_m):.1f}")

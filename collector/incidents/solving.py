@@ -12,7 +12,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collector.incidents.records import Heard, Listener, Place
 from collector.incidents.rules import Rules
@@ -31,6 +31,8 @@ _SLACK_S = 0.5
 _ECHO_S = 2.0
 _WRONG_CLOCK_S = 5.0
 _CORNERS = 24
+# What a good satellite receiver is off by from one fix to the next.
+_STILL_M = 15.0
 _SOUND_MPS = 340.0
 SLOW_SOUND_MPS = 312.0
 """The slowest that sound gets in weather that people go out in: at -30 C."""
@@ -103,7 +105,7 @@ def solve(
         rules: from how far a microphone hears, and in which air.
     """
     found: list[Found] = []
-    for near in _components(shots, 2 * rules.audible_m):
+    for near in _components(_standing_still(shots), 2 * rules.audible_m):
         found += _Area(near, listening(near), now_ns, rules).solve()
     return sorted(found, key=lambda one: (one.first_ns, min(shot.id for shot in one.shots)))
 
@@ -250,6 +252,25 @@ _NOWHERE = Place(0.0, 0.0, None, 0.0)
 
 def _key(place: Place | None) -> tuple[float, ...]:
     return () if place is None else (place.latitude, place.longitude, place.up_m or 0.0, place.error_m)
+
+
+def _standing_still(shots: Iterable[Heard]) -> list[Heard]:
+    """Return the shots with one place for each microphone that stands still.
+
+    A position that is measured is never the same twice, and a sensor that seems to be many would hear each round alone.
+    """
+    places: defaultdict[tuple[str, str], list[Place]] = defaultdict(list)
+    still: list[Heard] = []
+    for shot in sorted(shots, key=lambda one: (one.heard_at_ns, one.id)):
+        if shot.place is None:
+            still.append(shot)
+            continue
+        known = places[shot.device, shot.microphone]
+        same = next((one for one in known if _near(one, shot.place, _STILL_M)), None)
+        if same is None:
+            known.append(shot.place)
+        still.append(shot if same is None or same == shot.place else replace(shot, place=same))
+    return still
 
 
 def _components(shots: Iterable[Heard], reach_m: float) -> list[list[Heard]]:

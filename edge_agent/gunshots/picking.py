@@ -78,15 +78,18 @@ def pick_onset(stretch: NDArray[np.float32], rate_hz: int) -> Onset:
 
 def highpassed(stretch: NDArray[np.float32], rate_hz: float) -> NDArray[np.float64]:
     """Return ``stretch``, (n,), without its rumble, begun in the steady state of its first sample."""
-    sections, steady = _highpass(rate_hz)
-    wave: NDArray[np.float64] = signal.sosfilt(sections, stretch, zi=steady * stretch[0])[0]
+    if len(stretch) == 0:
+        return np.zeros(0)
+    forward, back, steady = _highpass(rate_hz)
+    wave: NDArray[np.float64] = signal.lfilter(forward, back, stretch, zi=steady * stretch[0])[0]
     return wave
 
 
 @lru_cache(maxsize=16)
-def _highpass(rate_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    sections = signal.butter(2, _HIGHPASS_HZ, "highpass", fs=rate_hz, output="sos")
-    return sections, signal.sosfilt_zi(sections)
+def _highpass(rate_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    # Of second order the plain form is exact enough, and costs half of what sections do.
+    forward, back = signal.butter(2, _HIGHPASS_HZ, "highpass", fs=rate_hz)
+    return forward, back, signal.lfilter_zi(forward, back)
 
 
 def _split(wave: NDArray[np.float64]) -> tuple[float, float]:

@@ -202,7 +202,7 @@ def _centre_hz(wave: NDArray[np.float32], rate_hz: float) -> float:
 
 def _is_n_wave(stretch: NDArray[np.float32], rate_hz: int, onset: int) -> bool:
     """Whether two peaks of opposite sign and like height stand at the onset, and next to nothing follows them soon."""
-    if rate_hz < _N_LEAST_HZ or len(stretch) == 0:
+    if rate_hz < _N_LEAST_HZ:
         return False  # too coarse to see one
     wave = highpassed(stretch, rate_hz)
     near = wave[onset : onset + round((_N_WAVE_S[1] + 0.0004) * rate_hz)]

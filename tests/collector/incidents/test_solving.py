@@ -129,6 +129,14 @@ def test_a_microphone_that_was_moved_in_between_is_two_sensors() -> None:
     assert sorted(name for one in found for name in one.microphones) == ["a#2/mast", "a/mast"]
 
 
+def test_a_position_that_is_measured_anew_each_time_is_of_one_sensor() -> None:
+    fixes = [place(x_m + 2.0 * at, y_m - at) for at in range(3) for x_m, y_m in [CORNERS["a"]]]
+    shots = [replace(heard(1 + at, "a", at_s=at), place=fix) for at, fix in enumerate(fixes)]
+    (found,) = solved(shots)
+    assert list(found.microphones) == ["a/mast"]
+    assert len(found.solution.rounds) == 3
+
+
 def test_shots_of_nobody_knows_where_stay_with_their_device() -> None:
     shots = [replace(heard(at, device), place=None) for at, device in enumerate(("a", "b", "a"), start=1)]
     assert sorted(ids(one) for one in solved(shots)) == [[1, 3], [2]]

@@ -321,3 +321,11 @@ def test_late_arrivals_revise_an_incident_that_shares_arrivals() -> None:
 def test_what_cannot_be_located_from_is_refused(sensors: list[Sensor], arrivals: list[Arrival], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         locate(sensors, arrivals)
+
+
+@FEW
+@given(seed=st.integers(0, 10_000), each=st.integers(1, 6))
+def test_arrivals_that_have_nothing_to_do_with_each_other_are_never_more_than_low(seed: int, each: int) -> None:
+    rng = random.Random(seed)
+    arrivals = [Arrival(one.id, rng.uniform(0.0, 15.0)) for one in RING for _ in range(each)]
+    assert {one.confidence for one in locate(RING, arrivals, CALM)} <= {"low"}
