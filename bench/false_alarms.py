@@ -33,10 +33,10 @@ from scipy.stats import chi2
 from collector.locate.fusion import gunshot_probability
 from collector.locate.locating import locate
 from collector.locate.records import Arrival, Sensor
-from edge_agent.gunshots.listening import listen_to
+from edge_agent.gunshots.classifier import NetworkShotClassifier
+from edge_agent.gunshots.detector import ShotDetector
 from edge_agent.gunshots.opening import open_classifier_file
-from edge_agent.ports import ShotClassifier
-from edge_agent.records import AudioBlock, CaptureTime
+from edge_agent.records import AudioBlock, CaptureTime, HeardShot
 from edge_agent.sources.audio import read_blocks
 
 _STREET = ("live_fire", "us8k")
@@ -124,14 +124,14 @@ def hear_live_fire(folder: Path, folds: Mapping[str, Path], threshold: float | N
     return told
 
 
-def _shots(path: Path, classifier: ShotClassifier, threshold: float | None) -> list[tuple[float, float]]:
+def _shots(path: Path, classifier: NetworkShotClassifier, threshold: float | None) -> list[tuple[float, float]]:
     blocks = (
         AudioBlock("street", samples, rate_hz, CaptureTime(round(first * 1e9 / rate_hz), 0, 0), 0)
         for first, rate_hz, samples in read_blocks(path)
     )
-    own: float = classifier.threshold  # type: ignore[attr-defined]  # of the files, beside what the port asks for
-    heard = listen_to(blocks, classifier, own if threshold is None else threshold)
-    return [(shot.at_s, shot.probability) for shot in heard.shots]
+    detector = ShotDetector(classifier, classifier.threshold if threshold is None else threshold, clips=None)
+    told = [heard for block in blocks for heard in detector.hear(block)] + detector.finish()
+    return [(shot.at_s, shot.probability) for shot in told if isinstance(shot, HeardShot)]
 
 
 def _joined(stretches: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
