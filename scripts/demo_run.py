@@ -52,7 +52,8 @@ class Printer:
     def show(self, kind: str, body: dict[str, Any], text: str, style: str) -> None:
         """Print one thing that arrived."""
         if self._as_json:
-            typer.echo(json.dumps({"kind": kind, **body}))
+            # An alert has a kind of its own: which one it is shows in whether it has a read or an incident.
+            typer.echo(json.dumps({**body, "kind": kind}))
         elif text:
             self._console.print(text, style=style, markup=False)
 
@@ -89,7 +90,7 @@ class Tally:
 
     def missing(self) -> list[str]:
         """What the footage promised and did not bring."""
-        found = {alert["entry"]["plate"] for alert in self._alerts.values()}
+        found = {alert["entry"]["plate"] for alert in self._alerts.values() if alert["entry"] is not None}
         missing = [f"no alert for {plate}" for plate in self._footage.listed if plate not in found]
         if self._footage.shots_expected and not self._shots:
             missing.append("no shot")
@@ -113,6 +114,8 @@ def _shot_line(shot: dict[str, Any]) -> str:
 
 
 def _alert_line(alert: dict[str, Any]) -> str:
+    if alert["incident"] is not None:
+        return f"ALERT  {' '.join(alert['why'])}  {alert['latency_ms']:.0f} ms"
     entry, read = alert["entry"], alert["read"]
     claim = f"read {read['text']}, listed {entry['plate']} ({alert['rule']})"
     return f"ALERT  {claim}: {entry['reason']}, list {entry['list']}  {alert['latency_ms']:.0f} ms"

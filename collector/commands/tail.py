@@ -36,7 +36,10 @@ def tail(
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="certificate authority (PEM) of a collector of your own")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="one JSON object a line: kind, and the object as the API has it")
+        bool,
+        typer.Option(
+            "--json", help="one JSON object a line: as the API has it, its kind being what it is: read, alert, shot …"
+        ),
     ] = False,
     config: Config = None,
 ) -> None:
@@ -48,7 +51,7 @@ def tail(
         for message in stream.messages():
             if message.kind in _SAYERS:
                 line = (
-                    json.dumps({"kind": message.kind, **message.body}) if as_json else say(message.kind, message.body)
+                    json.dumps({**message.body, "kind": message.kind}) if as_json else say(message.kind, message.body)
                 )
                 typer.echo(line)
     except (AuthenticationError, PermissionDeniedError) as error:

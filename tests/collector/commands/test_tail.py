@@ -152,8 +152,8 @@ def test_json_is_one_object_a_line_with_its_kind_and_a_refused_token_exits_2_wit
     ran = CliRunner().invoke(cli, ["--json", "--url", url], env={"NIGHTJAR_TOKEN": "good"})
     assert ran.exit_code == 2
     assert [json.loads(line) for line in ran.stdout.splitlines()] == [
-        {"kind": "read", **READ},
-        {"kind": "alert", **ALERT},
+        {**READ, "kind": "read"},
+        {**ALERT, "kind": "alert"},
     ]
     assert "not connected" in ran.stderr
     assert "collector user token" in ran.stderr
