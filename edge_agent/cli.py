@@ -14,38 +14,54 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from edge_agent.commands.doctor import doctor
-from edge_agent.commands.keygen import keygen
-from edge_agent.commands.listen import listen
-from edge_agent.commands.models import models
-from edge_agent.commands.outbox import outbox
-from edge_agent.commands.read import read
-from edge_agent.config import DEFAULT_PATH, AgentConfig
 from edge_agent.errors import AgentError, ConfigurationError, ModelError
-from edge_wire.clock import SystemClock
-from edge_wire.logs import set_up_log
-from edge_wire.yaml_config import ConfigError, find, load, located
+
+if TYPE_CHECKING:
+    from edge_agent.config import AgentConfig
 
 _INTERRUPTED = 130
 
+
+class _Commands(TyperGroup):
+    """The commands, most of them imported when they are asked for.
+
+    Settings, signatures and networks take seconds to import on a small machine, which no command should pay that
+    does without; and Ctrl-C in the meantime is to end in ``main``.
+    """
+
+    _ELSEWHERE = ("read", "listen", "outbox", "doctor", "keygen", "models")
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return [*self._ELSEWHERE, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command called ``cmd_name``, or None."""
+        if cmd_name not in self._ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        found = getattr(import_module(f"edge_agent.commands.{cmd_name}"), cmd_name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command()(found)
+        return typer.main.get_command(alone)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Reads plates, hears gunshots, and sends what it finds; and says what it sees, hears, sends, and why not.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(read)
-app.command()(listen)
-app.command()(outbox)
-app.command()(doctor)
-app.command()(keygen)
-app.add_typer(models, name="models")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The configuration; else $NIGHTJAR_CONFIG, else /etc/nightjar.")
@@ -63,6 +79,9 @@ def check_config(
 
       edge-agent check-config /etc/nightjar/edge-agent.yaml
     """
+    from edge_agent.config import AgentConfig
+    from edge_wire.yaml_config import ConfigError, load, located
+
     findings: list[str] = []
     try:
         settings = load(config, AgentConfig)
@@ -111,9 +130,9 @@ def _missing(place: str, path: Path, is_there: Callable[[Path], bool], expected:
 
 def _unusable_sources(settings: AgentConfig) -> Iterator[tuple[str, str]]:
     """Say what ``run`` would refuse; nothing is opened by this, as that is left to whoever iterates a source."""
-    # OpenCV and FFmpeg take most of a second to import, which no other command should pay.
     from edge_agent.sources.audio import open_audio_source
     from edge_agent.sources.video import open_frame_source
+    from edge_wire.clock import SystemClock
 
     clock = SystemClock()
     for number, camera in enumerate(settings.cameras):
@@ -142,10 +161,14 @@ def run(
 
       edge-agent run --config /etc/nightjar/edge-agent.yaml
     """
+    from edge_agent.config import DEFAULT_PATH, AgentConfig
+    from edge_wire.logs import set_up_log
+    from edge_wire.yaml_config import find, load
+
     set_up_log(as_json=log_json, level=logging.INFO)
     settings = load(find(config, DEFAULT_PATH), AgentConfig)
 
-    # Networks and OpenCV take most of a second to import, which no other command should pay.
+    # After the settings: whoever made a mistake in them need not wait for networks and OpenCV.
     from edge_agent.app import Agent
 
     async def main() -> int:
@@ -170,19 +193,29 @@ def run(
 
 
 def main() -> None:
-    """Run a command; every error that is meant for people ends here."""
-    code = 0
+    """Run a command; every error that is meant for people ends here, and so does Ctrl-C, whenever it comes."""
+    try:
+        code = _run_command()
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def _run_command() -> int:
+    from edge_wire.logs import set_up_log
+    from edge_wire.yaml_config import ConfigError
+
     set_up_log()
     with contextlib.suppress(BrokenPipeError):
         try:
             app(standalone_mode=True)
         except ModelError as error:
             typer.echo(str(error), err=True)
-            code = 3
+            return 3
         except (ConfigError, ConfigurationError) as error:
             typer.echo(str(error), err=True)
-            code = 2
+            return 2
         except AgentError as error:
             typer.echo(str(error), err=True)
-            code = 1
-    sys.exit(code)
+            return 1
+    return 0

@@ -6,6 +6,8 @@ Invariants:
 - A clip names the arrivals that it holds by their sequences, so it is put after them; one whose arrivals were all
   refused by the outbox has nobody to belong to and is dropped.
 - What is told about the clock is told of what was heard, not of the moment when somebody asks.
+- A shot waits for the second that follows it, but not for a microphone that has fallen silent: whoever shoots at a
+  trailer may hit it.
 
 Both classes belong to the thread that drives the stage.
 """
@@ -26,26 +28,33 @@ from edge_wire.messages import Part
 from edge_wire.timing import TIMING_LIMIT_NS, combined_ns
 
 _UNFIT_AFTER_NS = 5_000_000_000  # a sample clock is unsure of itself in its first second
+_SILENT_AFTER_NS = 3_000_000_000
 _REMEMBERED = 1_000  # a clip is whole seconds after its shots
 _log = structlog.get_logger()
 
 
 class ShotStage:
-    """A ``ShotDetector`` as a stage: nothing falls due while no sound comes."""
+    """A ``ShotDetector`` as a stage."""
 
     def __init__(self, detector: ShotDetector) -> None:
         self._detector = detector
+        self._silent_since_boot_ns: int | None = None
         self._unfit_since_boot_ns: int | None = None
         self._clock_doubt = ""
 
     def observe(self, block: AudioBlock) -> Sequence[HeardShot | KeptClip]:
         """Return the shots and clips that this block completes."""
+        self._silent_since_boot_ns = None
         self._judge_clock(block)
         return self._detector.hear(block)
 
     def tick(self, now_boot_ns: int) -> Sequence[HeardShot | KeptClip]:
-        """Return nothing."""
-        return ()
+        """Return what still waits for sound, once none has come for three seconds."""
+        if self._silent_since_boot_ns is None:
+            self._silent_since_boot_ns = now_boot_ns
+        if now_boot_ns - self._silent_since_boot_ns < _SILENT_AFTER_NS:
+            return ()
+        return self._detector.finish()
 
     def close(self) -> Sequence[HeardShot | KeptClip]:
         """Return what was still waiting."""
@@ -66,7 +75,7 @@ class ShotStage:
             self._clock_doubt = f"clock not good enough for location: {_duration(error_ns)}; {_WITHOUT_LOCATION}"
 
 
-_WITHOUT_LOCATION = "takes part in classification only"
+_WITHOUT_LOCATION = "takes part in classification only; `edge-agent doctor` says what to do"
 
 
 def _duration(ns: int) -> str:

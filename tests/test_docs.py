@@ -32,8 +32,8 @@ def test_commands_and_options_that_are_named_exist(page: Path) -> None:
     for program, rest in re.findall(r"[`\n ](edge-agent|collector) ([a-z][^\n`|]*)", page.read_text(encoding="utf-8")):
         words = rest.split()
         command = COMMANDS[program]
-        while words and hasattr(command, "commands") and words[0] in command.commands:
-            command = command.commands[words.pop(0)]
+        while words and hasattr(command, "get_command") and words[0] in command.list_commands(None):
+            command = command.get_command(None, words.pop(0))
         if command is COMMANDS[program]:
             continue  # prose such as "the collector of a small agency"
         known = {name for parameter in command.params for name in parameter.opts} | {"--help"}

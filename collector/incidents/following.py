@@ -45,16 +45,21 @@ _LIVE_NS = 120 * 1_000_000_000
 # Who can be of one series: rounds at most 5 s apart, and 4.7 s of sound across two earshots.
 _REACH_NS = 10 * 1_000_000_000
 # Arrivals around a portion that are held at once, and of one incident: an incident that has so many is complete, and
-# what is heard afterwards makes a new one. A jackhammer that is taken for gunfire makes some hundred a minute.
-_MOST_AROUND = 2_000
-_MOST_OF_ONE = 400
+# what is heard afterwards makes a new one.
+_MOST_AROUND = 3_000
+_MOST_OF_ONE = 1_000
+# Of one device within that reach: automatic fire is at most 20 rounds a second, a jackhammer that is taken for gunfire
+# some hundred a minute. What a device that raves, or is no longer ours, says beyond that is left out.
+_MOST_OF_DEVICE = 200
 # After work it rests, so that ingest has its turn; an alert may wait for it, but not for long.
 _REST = 4
 _LONGEST_REST_S = 0.1
+# How many are named in the log.
+_NAMED = 10
 # How much is looked at again, for nothing, after a crash.
 _NOTED_EVERY = 1_000
 # What an arrival can provoke in code that did not expect it.
-_POISON = (StoreRefusedError, ArithmeticError, LookupError, TypeError, ValueError)
+_POISON = (StoreRefusedError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 
 
 class IncidentFollower:
@@ -126,8 +131,17 @@ class IncidentFollower:
         if shots or due:
             async with self._store.read() as tx:
                 near = await incidents.neighbourhoods(
-                    tx, shots, due, reach_ns=_REACH_NS, most=_MOST_AROUND, most_of_one=_MOST_OF_ONE
+                    tx,
+                    shots,
+                    due,
+                    reach_ns=_REACH_NS,
+                    most=_MOST_AROUND,
+                    most_of_one=_MOST_OF_ONE,
+                    most_of_device=_MOST_OF_DEVICE,
                 )
+            left_out = set(shots) - {shot.id for one in near for shot in one.shots}
+            if left_out:
+                _log.warning("shots_left_out_of_incidents", shots=sorted(left_out)[:_NAMED], of=len(left_out))
         now_ns = self._clock.utc_ns()
         # Where many are heard this takes a while, in which the loop has others to serve.
         different = await asyncio.to_thread(self._decide, near, now_ns) if near else []

@@ -25,6 +25,7 @@ from collector.locate.records import Ellipse, Incident, Round, Sensor
 # Who is not likelier than this to hear a shot says nothing by hearing none.
 _HARDLY = 0.2
 _NAMED = 8
+_WITNESSES = 3
 _S = 1_000_000_000
 _FIRES = ("automatic", "burst", "single")
 
@@ -86,7 +87,7 @@ def judge(found: Found, listening: Iterable[Listener], now_ns: int, rules: Rules
         fire=_fire(found),
         probability=None if probability is None else round(probability, 4),
         probability_why=_why(found, silent),
-        confidence=solution.confidence if found.placed else None,
+        confidence=_confidence(found),
         latitude=latitude,
         longitude=longitude,
         ellipses=None if None in ellipses else [_numbers(one) for one in ellipses if one is not None],
@@ -147,16 +148,24 @@ def _expected(solution: Incident, sensor: Sensor) -> float:
 
 
 def _with_all_that_was_heard(found: Found) -> Incident:
-    """Return the solution with the arrivals that it does not rest on: what they say of the sound counts, too."""
-    inside = {arrival.key for arrival in found.solution.arrivals}
+    """Return the solution with all arrivals as of devices: also what it does not rest on says what was heard.
+
+    The microphones of one device are one witness, however many it says it has.
+    """
     by_place = {(one.device, one.microphone, one.place): one for one in found.microphones.values()}
-    others = tuple(
-        Round(arrival.time_s, arrival.error_s or 0.0, (arrival,))
-        for shot in sorted(found.shots, key=lambda one: (one.heard_at_ns, one.id))
-        if shot.id not in inside
-        for arrival in [by_place[shot.device, shot.microphone, shot.place].arrival(shot, found.base_ns)]
+    arrivals = tuple(
+        replace(by_place[shot.device, shot.microphone, shot.place].arrival(shot, found.base_ns), sensor=shot.device)
+        for shot in found.shots
     )
-    return replace(found.solution, rounds=found.solution.rounds + others) if others else found.solution
+    return replace(found.solution, rounds=(Round(found.solution.time_s, 0.0, arrivals),))
+
+
+def _confidence(found: Found) -> str | None:
+    """How far to trust the location: no more than a little if it rests on the word of fewer than three devices."""
+    if not found.placed:
+        return None
+    devices = {found.microphones[name].device for name in found.solution.sensors_used}
+    return found.solution.confidence if len(devices) >= _WITNESSES else "low"
 
 
 def _fire(found: Found) -> str:

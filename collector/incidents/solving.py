@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,6 +33,8 @@ _WRONG_CLOCK_S = 5.0
 _CORNERS = 24
 # What a good satellite receiver is off by from one fix to the next.
 _STILL_M = 15.0
+# Microphones of a device, and where it was moved to in between.
+_MOST_PLACES = 8
 _SOUND_MPS = 340.0
 SLOW_SOUND_MPS = 312.0
 """The slowest that sound gets in weather that people go out in: at -30 C."""
@@ -258,8 +260,10 @@ def _standing_still(shots: Iterable[Heard]) -> list[Heard]:
     """Return the shots with one place for each microphone that stands still.
 
     A position that is measured is never the same twice, and a sensor that seems to be many would hear each round alone.
+    A device that says that it was at more places than it can have been is not believed where.
     """
     places: defaultdict[tuple[str, str], list[Place]] = defaultdict(list)
+    of_device: Counter[str] = Counter()
     still: list[Heard] = []
     for shot in sorted(shots, key=lambda one: (one.heard_at_ns, one.id)):
         if shot.place is None:
@@ -267,8 +271,12 @@ def _standing_still(shots: Iterable[Heard]) -> list[Heard]:
             continue
         known = places[shot.device, shot.microphone]
         same = next((one for one in known if _near(one, shot.place, _STILL_M)), None)
+        if same is None and of_device[shot.device] >= _MOST_PLACES:
+            still.append(replace(shot, place=None))
+            continue
         if same is None:
             known.append(shot.place)
+            of_device[shot.device] += 1
         still.append(shot if same is None or same == shot.place else replace(shot, place=same))
     return still
 

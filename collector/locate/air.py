@@ -69,10 +69,10 @@ def travel_s(air: Air, from_m: NDArray[np.float64], to_m: NDArray[np.float64]) -
     Returns:
         (N, S) seconds.
     """
-    way_m = to_m[None, :, :] - from_m[:, None, :]
-    distance_m = np.sqrt((way_m**2).sum(axis=2))
+    east_m, north_m, up_m = (to_m[None, :, axis] - from_m[:, None, axis] for axis in range(3))
+    distance_m = np.sqrt(east_m**2 + north_m**2 + up_m**2)
     # The wind's component along the way; where source and sensor are one place there is no way.
-    wind_m2ps = way_m[:, :, 0] * air.wind_x_mps + way_m[:, :, 1] * air.wind_y_mps
+    wind_m2ps = east_m * air.wind_x_mps + north_m * air.wind_y_mps
     speed_mps = air.sound_mps + wind_m2ps / np.maximum(distance_m, 1e-9)
     travelled: NDArray[np.float64] = distance_m / speed_mps
     return travelled

@@ -11,11 +11,11 @@ from collector.locate.air import air_of
 from collector.locate.confidence import confidence_in
 from collector.locate.ellipse import ellipse_of, outline_of
 from collector.locate.heard import Heard, heard_of
-from collector.locate.placing import Placed, best_place
+from collector.locate.placing import Grid, Placed, best_place, grid_for
 from collector.locate.records import Arrival, Incident, Point, Region, Round, Sensor, Twin, Used, Weather
 from collector.locate.rejecting import rejected_by
 from collector.locate.remainder import remaining_incidents
-from collector.locate.series import TWICE_S
+from collector.locate.series import same_sounds
 
 
 def locate(sensors: Iterable[Sensor], arrivals: Iterable[Arrival], weather: Weather | None = None) -> list[Incident]:
@@ -39,21 +39,18 @@ def locate(sensors: Iterable[Sensor], arrivals: Iterable[Arrival], weather: Weat
     air = air_of(weather)
     free = np.ones(len(heard.arrivals), dtype=np.bool_)
     found: list[Incident] = []
-    while (placed := best_place(heard, free, air)) is not None:
+    grid: Grid | None = None
+    while (grid := grid_for(heard, free, air, grid)) is not None:
+        placed = best_place(heard, free, air, grid)
+        if placed is None:
+            break
         if found and placed.evidence <= 0.0:
             # The first is told in any case, if need be with low confidence; others are to be likelier than not.
             break
         found.append(_incident(heard, placed, free))
-        _take_out(heard, placed, free)
+        free &= ~same_sounds(heard, placed.series.arrival)
     found += remaining_incidents(heard, free, air)
     return sorted(found, key=lambda one: (one.time_s, one.sensors_used))
-
-
-def _take_out(heard: Heard, placed: Placed, free: NDArray[np.bool_]) -> None:
-    """Free no more: what is used, and what is the same sound reported twice."""
-    for one in placed.series.arrival:
-        same = (heard.sensor_of == heard.sensor_of[one]) & (np.abs(heard.time_s - heard.time_s[one]) <= TWICE_S)
-        free[same] = False
 
 
 def _incident(heard: Heard, placed: Placed, free: NDArray[np.bool_]) -> Incident:

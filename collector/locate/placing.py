@@ -53,36 +53,70 @@ class Placed:
     evidence: float
 
 
-def grid_of(heard: Heard, site: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Places (N, 3) every ``GRID_M`` from where three of these sites at least may hear a shot."""
-    places = heard.site_m[site]
-    reach_m = heard.range_m[site] * _GRID_RANGE
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Where to look.
+
+    Attributes:
+        active: (sites,) which sites it was laid out for.
+        nodes: (N, 3) places every ``GRID_M`` from where three of these sites at least may hear a shot.
+        travel_s: (N, sites) from each place to each site.
+        reached: (N, sites) whether a shot there may be heard at the site at all.
+    """
+
+    active: NDArray[np.bool_]
+    nodes: NDArray[np.float64]
+    travel_s: NDArray[np.float64]
+    reached: NDArray[np.bool_]
+
+
+def grid_for(heard: Heard, free: NDArray[np.bool_], air: Air, before: Grid | None) -> Grid | None:
+    """Where to look for what the free arrivals say: ``before`` if that will do, None if nowhere."""
+    active = np.zeros(heard.sites, dtype=np.bool_)
+    active[heard.site_of[heard.sensor_of[free]]] = True
+    if before is not None and np.array_equal(active, before.active):
+        return before
+    if active.sum() < _LEAST_SITES:
+        return None
+    nodes = _nodes(heard, active)
+    if not len(nodes):
+        return None
+    return Grid(active, nodes, travel_s(air, nodes, heard.site_m), _within_range(heard, nodes))
+
+
+def _nodes(heard: Heard, active: NDArray[np.bool_]) -> NDArray[np.float64]:
+    places = heard.site_m[active]
+    reach_m = heard.range_m[active] * _GRID_RANGE
     low = (places[:, :2] - reach_m[:, None]).min(axis=0)
-    high = (places[:, :2] + reach_m[:, None]).max(axis=0)
-    east, north = np.meshgrid(np.arange(low[0], high[0] + GRID_M, GRID_M), np.arange(low[1], high[1] + GRID_M, GRID_M))
-    nodes = np.column_stack([east.ravel(), north.ravel(), np.full(east.size, places[:, 2].mean())])
-    near = np.zeros(len(nodes), dtype=np.int64)
-    for place, reach in zip(places, reach_m, strict=True):
-        near += ((nodes[:, :2] - place[:2]) ** 2).sum(axis=1) <= reach**2
-    nodes = nodes[near >= _LEAST_SITES]
+    width, _ = np.ceil(((places[:, :2] + reach_m[:, None]).max(axis=0) - low) / GRID_M).astype(np.int64) + 1
+    # Site by site, so that sites along a road cost by their number and not by the land around the road.
+    found = [_around(place, reach, low, int(width)) for place, reach in zip(places, reach_m, strict=True)]
+    number, sites = np.unique(np.concatenate(found), return_counts=True)
+    number = number[sites >= _LEAST_SITES]
+    east, north = low[0] + number % width * GRID_M, low[1] + number // width * GRID_M
+    nodes = np.column_stack([east, north, np.full(east.size, places[:, 2].mean())])
     # From the middle outwards: of places that explain as much, the one among the sites comes first.
     return nodes[np.argsort(((nodes[:, :2] - places[:, :2].mean(axis=0)) ** 2).sum(axis=1), kind="stable")]
 
 
-def best_place(heard: Heard, free: NDArray[np.bool_], air: Air) -> Placed | None:
+def _around(place_m: NDArray[np.float64], reach_m: float, low_m: NDArray[np.float64], width: int) -> NDArray[np.int64]:
+    """Numbers of the grid's places within reach of one place, row by row from ``low_m``, ``width`` in a row."""
+    first = np.maximum(np.floor((place_m[:2] - reach_m - low_m) / GRID_M).astype(np.int64), 0)
+    last = np.ceil((place_m[:2] + reach_m - low_m) / GRID_M).astype(np.int64)
+    column, row = np.arange(first[0], last[0] + 1), np.arange(first[1], last[1] + 1)
+    away_m2 = (low_m[0] + column * GRID_M - place_m[0]) ** 2 + ((low_m[1] + row * GRID_M - place_m[1]) ** 2)[:, None]
+    within: NDArray[np.int64] = (row[:, None] * width + column)[away_m2 <= reach_m**2]
+    return within
+
+
+def best_place(heard: Heard, free: NDArray[np.bool_], air: Air, grid: Grid) -> Placed | None:
     """The place that explains most of the free arrivals; None if none explains those of three sites."""
     site_of = heard.site_of[heard.sensor_of]
-    active = np.zeros(heard.sites, dtype=np.bool_)
-    active[site_of[free]] = True
-    if active.sum() < _LEAST_SITES:
-        return None
-    nodes = grid_of(heard, active)
-    if not len(nodes):
-        return None
+    nodes = grid.nodes
     by_site = [heard.time_s[free & (site_of == site)] for site in range(heard.sites)]
     refined = [
         one
-        for start_m in _candidates(heard, nodes, by_site, air)
+        for start_m in _candidates(heard, grid, by_site, air)
         if (one := _refined(heard, free, air, start_m)) is not None
     ]
     if not refined:
@@ -90,7 +124,7 @@ def best_place(heard: Heard, free: NDArray[np.bool_], air: Air) -> Placed | None
     series, fit = _without_suspects(heard, free, air, *max(refined, key=_merit))
     site = site_of[series.arrival]
     fits = [fit]
-    for start_m in other_starts(heard, air, site, fit, nodes):
+    for start_m in other_starts(site, fit, nodes, grid.travel_s):
         other = _fit(heard, air, series, start_m)
         if all(np.hypot(*(other.place_m[:2] - one.place_m[:2])) > _same_place_m(one) for one in fits):
             fits.append(other)
@@ -114,12 +148,9 @@ def _same_place_m(fit: Solution) -> float:
     return max(40.0, 3.0 * math.sqrt(float(np.linalg.eigvalsh(fit.covariance_m2)[1])))
 
 
-def _candidates(
-    heard: Heard, nodes: NDArray[np.float64], by_site: list[NDArray[np.float64]], air: Air
-) -> list[NDArray[np.float64]]:
+def _candidates(heard: Heard, grid: Grid, by_site: list[NDArray[np.float64]], air: Air) -> list[NDArray[np.float64]]:
     """Places (3,) where votes meet, sharpened on a finer grid."""
-    travel = travel_s(air, nodes, heard.site_m)
-    reached = _within_range(heard, nodes)
+    nodes, travel, reached = grid.nodes, grid.travel_s, grid.reached
     from_s = min(float(times[0]) for times in by_site if len(times)) - float(travel.max())
     until_s = max(float(times[-1]) for times in by_site if len(times))
     moments = int((until_s - from_s) / _COARSE.step_s) + 1
@@ -208,6 +239,6 @@ def _late(heard: Heard, series: Series, fit: Solution) -> NDArray[np.float64]:
 
 def _within_range(heard: Heard, places_m: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(N, sites) whether a shot at a place may be heard at a site."""
-    away = places_m[:, None, :2] - heard.site_m[None, :, :2]
-    within: NDArray[np.bool_] = (away**2).sum(axis=2) <= heard.range_m**2
+    east_m, north_m = (places_m[:, None, axis] - heard.site_m[None, :, axis] for axis in range(2))
+    within: NDArray[np.bool_] = east_m**2 + north_m**2 <= heard.range_m**2
     return within

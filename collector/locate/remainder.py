@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,9 @@ ECHO_S = 3.0
 
 _LIKELY = 0.5
 
+_SAME_LAG_S = KNOWN_GATE_S + 1e-9
+"""Lags no farther apart may be one, but for rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
@@ -38,6 +41,11 @@ class _Pair:
     second: int
     lag_s: float
     rounds: tuple[tuple[int, int], ...]
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The better pair's is less."""
+        return -len(self.rounds), abs(self.lag_s)
 
 
 def remaining_incidents(heard: Heard, free: NDArray[np.bool_], air: Air) -> list[Incident]:
@@ -84,32 +92,46 @@ def _groups(heard: Heard, ordered: Sequence[int]) -> list[list[int]]:
 
 def _best_pair(heard: Heard, waiting: Sequence[int], site_of: NDArray[np.int64], air: Air) -> _Pair | None:
     """The two sites and the lag that most arrivals share; of equals the one with the shortest lag."""
-    best: tuple[int, float, _Pair] | None = None
+    best: _Pair | None = None
     for first, second in itertools.combinations(sorted({int(site_of[one]) for one in waiting}), 2):
         apart_m = math.dist(heard.site_m[first], heard.site_m[second])
         if apart_m > heard.range_m[first] + heard.range_m[second]:
             continue
         ones = [one for one in waiting if site_of[one] == first]
         others = [one for one in waiting if site_of[one] == second]
-        for one, other in itertools.product(ones, others):
-            lag_s = float(heard.time_s[other] - heard.time_s[one])
-            if abs(lag_s) > apart_m / air.sound_mps + GATE_S:
-                continue
-            rounds = _matched(heard, ones, others, lag_s)
-            rank = (-len(rounds), abs(lag_s))
-            if best is None or rank < best[:2]:
-                best = (*rank, _Pair(first, second, lag_s, rounds))
-    return None if best is None else best[2]
+        for most, lag_s in _likely_lags(heard.time_s[ones], heard.time_s[others], apart_m / air.sound_mps + GATE_S):
+            if best is not None and (-most, abs(lag_s)) >= best.rank:
+                # The next one of these sites is no better.
+                break
+            pair = _Pair(first, second, lag_s, _matched(heard, ones, others, lag_s))
+            if best is None or pair.rank < best.rank:
+                best = pair
+    return best
+
+
+def _likely_lags(
+    ones_s: NDArray[np.float64], others_s: NDArray[np.float64], longest_s: float
+) -> Iterator[tuple[int, float]]:
+    """Yield how many rounds could share a lag at most, and the lag: most rounds first, of equals the shortest."""
+    lags_s = (others_s[:, None] - ones_s).ravel()
+    lags_s = np.sort(lags_s[np.abs(lags_s) <= longest_s])
+    near = np.searchsorted(lags_s, lags_s + _SAME_LAG_S, "right") - np.searchsorted(lags_s, lags_s - _SAME_LAG_S)
+    for at in np.lexsort((np.abs(lags_s), -near)):
+        yield int(near[at]), float(lags_s[at])
 
 
 def _matched(heard: Heard, ones: Sequence[int], others: Sequence[int], lag_s: float) -> tuple[tuple[int, int], ...]:
     rounds = []
-    unused = list(others)
+    waiting = iter(others)
+    other = next(waiting, None)
     for one in ones:
-        fit = next((x for x in unused if abs(heard.time_s[x] - heard.time_s[one] - lag_s) <= KNOWN_GATE_S), None)
-        if fit is not None:
-            rounds.append((one, fit))
-            unused.remove(fit)
+        due_s = heard.time_s[one] + lag_s
+        # Both are in order of time: who is too early for this one is so for all that follow.
+        while other is not None and heard.time_s[other] < due_s - KNOWN_GATE_S:
+            other = next(waiting, None)
+        if other is not None and heard.time_s[other] <= due_s + KNOWN_GATE_S:
+            rounds.append((one, other))
+            other = next(waiting, None)
     return tuple(rounds)
 
 

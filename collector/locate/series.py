@@ -6,7 +6,10 @@ nearer to the round before, when rounds follow each other as fast as automatic f
 
 from __future__ import annotations
 
+import bisect
 import math
+import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +41,7 @@ TWICE_S = 0.030
 
 _BALLOT = Ballot(step_s=0.004, full_s=0.008, none_s=0.044)
 _LEAST_SITES = 3
+_ROUNDING_S = 1e-9
 _SHORTEST_SPAN_S = 2.0
 _CHANCE_SIGMAS = 3.5
 _MOST_ASKED = 0.7
@@ -86,6 +90,7 @@ def find_series(
     late_gate_s = np.where(known, KNOWN_GATE_S, GATE_S)[site_of] + slack_s
     early_gate_s = np.where(known, KNOWN_GATE_S, EARLY_GATE_S)[site_of] + slack_s
     gates_s = (-early_gate_s, late_gate_s)
+    due = _Due(emitted_s, heard.sensor_of, gates_s, left)
     votes, first_s = _votes(emitted_s, site_of, left, heard.sites)
 
     rounds: list[tuple[float, NDArray[np.int64]]] = []
@@ -96,19 +101,26 @@ def find_series(
             break
         moment_s = first_s + peak * _BALLOT.step_s
         votes[max(0, peak - 2) : peak + 3] = 0
-        taken = _take(emitted_s, heard.sensor_of, gates_s, left, moment_s)
-        if len(taken):
-            moment_s = float(np.median(emitted_s[taken]))
-            taken = _take(emitted_s, heard.sensor_of, gates_s, left, moment_s)
-        sites = len(np.unique(site_of[taken]))
+        taken = due.at(moment_s)
+        if taken:
+            moment_s = statistics.median(emitted_s[taken].tolist())
+            taken = due.at(moment_s)
+        sites = len(set(site_of[taken].tolist()))
         if sites < needed:
             continue
         if not rounds:
             needed = max(least, math.ceil(ROUND_SHARE * sites))
-        rounds.append((moment_s, taken))
-        for one in taken:
-            left &= (heard.sensor_of != heard.sensor_of[one]) | (np.abs(heard.time_s - heard.time_s[one]) > TWICE_S)
+        rounds.append((moment_s, np.array(taken)))
+        due.take_out(same_sounds(heard, taken))
     return _around_the_first(rounds, least) if rounds else None
+
+
+def same_sounds(heard: Heard, taken: Iterable[int]) -> NDArray[np.bool_]:
+    """(A,) whether an arrival is one of ``taken``, by number, or the same sound that its sensor reported twice."""
+    same = np.zeros(len(heard.arrivals), dtype=np.bool_)
+    for one in taken:
+        same |= (heard.sensor_of == heard.sensor_of[one]) & (np.abs(heard.time_s - heard.time_s[one]) <= TWICE_S)
+    return same
 
 
 def _more_than_chance(
@@ -135,23 +147,50 @@ def _votes(
     return votes_over_time(_BALLOT, by_site, first_s, moments), first_s
 
 
-def _take(
-    emitted_s: NDArray[np.float64],
-    sensor_of: NDArray[np.int64],
-    gates_s: tuple[NDArray[np.float64], NDArray[np.float64]],
-    left: NDArray[np.bool_],
-    moment_s: float,
-) -> NDArray[np.int64]:
-    """Of each sensor the arrival that is the round's, by number; arrivals are in order of time.
+class _Due:
+    """Arrivals by the moment at which they would have been emitted: few of many are near any one.
 
-    That is the first of those well in time, or else the one that is least off.
+    So few that plain numbers are faster than arrays, and this is asked hundreds of times an incident.
     """
-    off_s = emitted_s - moment_s
-    fits = np.flatnonzero(left & (off_s >= gates_s[0]) & (off_s <= gates_s[1]))
-    worse = np.maximum(np.abs(off_s[fits]), WELL_IN_TIME_S)
-    fits = fits[np.lexsort((fits, worse))]
-    _, best = np.unique(sensor_of[fits], return_index=True)
-    return np.sort(fits[best])
+
+    def __init__(
+        self,
+        emitted_s: NDArray[np.float64],
+        sensor_of: NDArray[np.int64],
+        gates_s: tuple[NDArray[np.float64], NDArray[np.float64]],
+        left: NDArray[np.bool_],
+    ) -> None:
+        numbers = np.flatnonzero(left)
+        numbers = numbers[np.argsort(emitted_s[numbers], kind="stable")]
+        self._numbers = numbers.tolist()
+        self._emitted_s = emitted_s[numbers].tolist()
+        self._sensor_of = sensor_of[numbers].tolist()
+        self._early_s = gates_s[0][numbers].tolist()
+        self._late_s = gates_s[1][numbers].tolist()
+        self._widest_s = (min(self._early_s), max(self._late_s))
+        self._left = [True] * len(numbers)
+
+    def at(self, moment_s: float) -> list[int]:
+        """Of each sensor the arrival that is the round's, by number, ascending.
+
+        That is the first of those well in time, or else the one that is least off.
+        """
+        low = bisect.bisect_left(self._emitted_s, moment_s + self._widest_s[0] - _ROUNDING_S)
+        high = bisect.bisect_right(self._emitted_s, moment_s + self._widest_s[1] + _ROUNDING_S)
+        best: dict[int, tuple[float, int]] = {}
+        for one in range(low, high):
+            off_s = self._emitted_s[one] - moment_s
+            if not self._left[one] or off_s < self._early_s[one] or off_s > self._late_s[one]:
+                continue
+            rank = (max(abs(off_s), WELL_IN_TIME_S), self._numbers[one])
+            sensor = self._sensor_of[one]
+            if sensor not in best or rank < best[sensor]:
+                best[sensor] = rank
+        return sorted(number for _, number in best.values())
+
+    def take_out(self, taken: NDArray[np.bool_]) -> None:
+        """Take arrivals out, by number: they are of a round now."""
+        self._left = [here and not taken[number] for here, number in zip(self._left, self._numbers, strict=True)]
 
 
 def _around_the_first(rounds: list[tuple[float, NDArray[np.int64]]], least: int) -> Series:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.locate.air import Air, travel_s
 from collector.locate.heard import RANGE_OF_AUDIBLE, Heard
 from collector.locate.hearing import chance_to_hear
 from collector.locate.solving import PROPAGATION_S, Solution
@@ -20,20 +19,19 @@ _TRIED = 5
 
 
 def other_starts(
-    heard: Heard, air: Air, site: NDArray[np.int64], fit: Solution, nodes: NDArray[np.float64]
+    site: NDArray[np.int64], fit: Solution, nodes: NDArray[np.float64], travel_s: NDArray[np.float64]
 ) -> Iterator[NDArray[np.float64]]:
     """Yield places (3,) of the grid, apart from the fitted one and each other, that explain the arrivals best.
 
     Args:
-        heard: sensors.
-        air: what the sound travels through.
         site: (A,) where each arrival of the fit was heard.
         fit: the place that is known.
         nodes: (N, 3) the grid.
+        travel_s: (N, sites) from there to each site.
     """
     used = np.unique(site)
     late_s = np.array([fit.residual_s[site == one].mean() for one in used])
-    missing_s = fit.travel_s[used] + late_s - travel_s(air, nodes, heard.site_m[used])
+    missing_s = fit.travel_s[used] + late_s - travel_s[:, used]
     misfit = (((missing_s - missing_s.mean(axis=1, keepdims=True)) / PROPAGATION_S) ** 2).sum(axis=1)
     taken = [fit.place_m]
     for at in np.argsort(misfit, kind="stable"):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Row, insert, not_, or_, select, update
+from sqlalchemy import Row, func, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import AlertState, Stage, Support
@@ -31,6 +31,7 @@ from collector.store.queries.of_shots import gun_probability
 
 # SQLite allows 32,766 variables a statement.
 _CHUNK = 1_000
+_MS = 1_000_000
 _KNOWN = tuple(one.name for one in fields(Known))
 
 
@@ -97,12 +98,14 @@ async def neighbourhoods(
     reach_ns: int,
     most: int,
     most_of_one: int,
+    most_of_device: int,
 ) -> list[Neighbourhood]:
     """Return, agency by agency, these shots and those of these incidents, and every incident within ``reach_ns``.
 
     Other shots that are in none are not: they are looked at in their turn, or have been left out. Of an incident that
     any of it is in all shots are returned; one that has ``most_of_one`` of them or more is complete, and neither it nor
-    its shots are.
+    its shots are, unless it is one of ``incident_ids``. What a device heard when it had told of ``most_of_device``
+    others within ``reach_ns`` is not there either, so that nobody's noise keeps the others' shots from being looked at.
 
     Raises:
         StoreRefusedError: that is more than ``most`` shots.
@@ -120,25 +123,20 @@ async def neighbourhoods(
     for agency, heard in sorted(times.items()):
         known, listeners = await places(tx, agency)
         for begin_ns, end_ns in _spans(sorted(heard), reach_ns):
-            within = (shot.c.agency == agency, shot.c.heard_at_ns.between(begin_ns, end_ns))
-            rows = {
-                row.id: row
-                for row in await tx.execute(select(shot).where(*within).limit(left + 1))
-                if row.incident_id is not None or row.id in wanted
-            }
-            inside = {row.incident_id for row in rows.values() if row.incident_id is not None}
-            members = await _members(tx, inside, left)
-            full = {one for one, some in members.items() if len(some) >= most_of_one}
-            rows |= {row.id: row for some in members.values() for row in some}
-            shots = [_heard(row, known) for row in rows.values() if row.incident_id not in full]
-            left -= len(shots)
+            near = await _near(tx, agency, (begin_ns, end_ns), reach_ns=reach_ns, most_of_device=most_of_device)
+            inside = {incident_id for incident_id in near.values() if incident_id is not None}
+            full = await _with_so_many(tx, inside - set(incident_ids), most_of_one)
+            members = await _members(tx, inside - full, left)
+            new = [one for one, incident_id in near.items() if incident_id is None and one in wanted]
+            rows = {row.id: row for row in (*await _rows(tx, new[: left + 1]), *members)}
+            left -= len(rows)
             if left < 0:
                 raise StoreRefusedError(
                     f"agency {agency}: got more than {most} shots within {reach_ns / 1e9:g} s of some, expected fewer: "
-                    "does a device there repeat itself, or its clock stand still?"
+                    "do devices there repeat themselves, or do their clocks stand still?"
                 )
-            kept = await _kept(tx, inside - full)
-            _add(found, Neighbourhood(agency, _in_order(shots), kept, listeners))
+            shots = _in_order(_heard(row, known) for row in rows.values())
+            _add(found, Neighbourhood(agency, shots, await _kept(tx, inside - full), listeners))
     return found
 
 
@@ -193,13 +191,48 @@ def _in_order(shots: Iterable[Heard]) -> tuple[Heard, ...]:
     return tuple(sorted(shots, key=lambda one: (one.heard_at_ns, one.id)))
 
 
-async def _members(tx: AsyncConnection, incident_ids: Iterable[int], most: int) -> dict[int, list[Row[Any]]]:
+async def _near(
+    tx: AsyncConnection, agency: str, span_ns: tuple[int, int], *, reach_ns: int, most_of_device: int
+) -> dict[int, int | None]:
+    """Return the shots of a stretch of time, each with its incident, without what is too many of one device."""
     shot = tables.shot
-    members: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    # In milliseconds: how far a window reaches goes to PostgreSQL as an integer of 32 bits.
+    at_ms = shot.c.heard_at_ns // _MS
+    # With itself, and with all of the same moment.
+    before = func.count().over(partition_by=shot.c.device, order_by=at_ms, range_=(-(reach_ns // _MS), 0))
+    query = select(shot.c.id, shot.c.incident_id, before.label("before")).where(
+        shot.c.agency == agency, shot.c.heard_at_ns.between(*span_ns)
+    )
+    told = query.subquery()
+    rows = await tx.execute(select(told.c.id, told.c.incident_id).where(told.c.before <= most_of_device))
+    return {row.id: row.incident_id for row in rows}
+
+
+async def _with_so_many(tx: AsyncConnection, incident_ids: Collection[int], most: int) -> set[int]:
+    """Return those of the incidents that have so many shots or more."""
+    column = tables.shot.c.incident_id
+    found: set[int] = set()
     for some in _chunks(sorted(incident_ids)):
-        for row in await tx.execute(select(shot).where(shot.c.incident_id.in_(some)).limit(most + 1)):
-            members[row.incident_id].append(row)
+        query = select(column).where(column.in_(some)).group_by(column).having(func.count() >= most)
+        found.update((await tx.execute(query)).scalars())
+    return found
+
+
+async def _members(tx: AsyncConnection, incident_ids: Collection[int], most: int) -> list[Row[Any]]:
+    """Return the shots of these incidents; where they are more than ``most``, some more than that."""
+    shot = tables.shot
+    members: list[Row[Any]] = []
+    for some in _chunks(sorted(incident_ids)):
+        members += await tx.execute(select(shot).where(shot.c.incident_id.in_(some)).limit(most + 1))
     return members
+
+
+async def _rows(tx: AsyncConnection, shot_ids: Sequence[int]) -> list[Row[Any]]:
+    shot = tables.shot
+    rows: list[Row[Any]] = []
+    for some in _chunks(shot_ids):
+        rows += await tx.execute(select(shot).where(shot.c.id.in_(some)))
+    return rows
 
 
 async def _kept(tx: AsyncConnection, incident_ids: Collection[int]) -> dict[int, KeptIncident]:

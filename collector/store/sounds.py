@@ -5,6 +5,7 @@ Clips of alerted incidents are wanted by themselves; recordings only of incident
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.store import tables
 from collector.store.media import Missing
 from edge_wire.messages import Part
+
+_MOST_CLIPS = 20
+"""Of one device for one incident, without anybody having asked: more than a minute of it."""
 
 
 async def missing_of_device(tx: AsyncConnection, *, device: str, after_ns: int, limit: int = 50) -> list[Missing]:
@@ -83,12 +87,14 @@ async def _missing_of(tx: AsyncConnection, incident_id: int, shot_ids: set[int] 
     files: dict[tuple[str, bytes], _File] = {}
     wanted: set[tuple[str, bytes]] = set()
     clips: dict[tuple[str, str], int] = {}
+    told: Counter[str] = Counter()
     for one in shots:
         sensor = (one.device, one.microphone)
         at = rank.get(sensor, len(rank))
-        if row.alert_id is not None:
-            key = (one.device, one.clip_sha256)
+        key = (one.device, one.clip_sha256)
+        if row.alert_id is not None and (key in files or told[one.device] < _MOST_CLIPS):
             if key not in files:
+                told[one.device] += 1
                 nth = clips[sensor] = clips.get(sensor, -1) + 1
                 files[key] = _file((0, min(nth, 1), at), one, Part.CLIP, one.clip_sha256)
             if shot_ids is None or one.id in shot_ids:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge_agent.config import DEFAULT_PATH, AgentConfig
 from edge_agent.errors import OutboxError
-from edge_agent.outbox.state import OutboxState, StreamDepth, read_state
 from edge_wire.clock import SystemClock
 from edge_wire.yaml_config import find, load
+
+if TYPE_CHECKING:
+    from edge_agent.outbox import OutboxState, StreamDepth
 
 
 def outbox(
@@ -38,6 +40,9 @@ def outbox(
 
       edge-agent outbox --config /etc/nightjar/edge-agent.yaml --json
     """
+    # With it come SQL and signatures, half a second that `edge-agent --help` should not pay.
+    from edge_agent.outbox import read_state
+
     place = folder or load(find(config, DEFAULT_PATH), AgentConfig).outbox_folder
     try:
         state = read_state(place, SystemClock())

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.errors import AgentError
+from edge_agent.errors import AgentError, ConfigurationError
 from edge_agent.inference.providers import Provider
 from edge_agent.records import AudioBlock, Frame
 from edge_wire.clock import KernelDiscipline
@@ -69,7 +69,8 @@ def check_clock(discipline: KernelDiscipline) -> Check:
         return Check("clock", "not synchronised", limit, Verdict.WARN, fix)
     measured = f"synchronised, within {discipline.max_error_ns / 1e6:.1f} ms"
     if discipline.max_error_ns > TIMING_LIMIT_NS:
-        return Check("clock", measured, limit, Verdict.WARN, "look at `chronyc sources`: no shot is pinpointed with it")
+        fix = "no shot is pinpointed with it: give chrony a GPS receiver or a nearer time server (`chronyc sources`)"
+        return Check("clock", measured, limit, Verdict.WARN, fix)
     return Check("clock", measured, limit, Verdict.OK)
 
 
@@ -173,6 +174,9 @@ def check_microphone(name: str, source: str, open_source: Callable[[], _Opened[A
     name = f"microphone {name}"
     try:
         blocks = _first(open_source, _LISTEN_BLOCKS)
+    except ConfigurationError as error:
+        yield Check(name, str(error), limit, Verdict.FAIL, "do as it says, and run doctor again")
+        return
     except AgentError as error:
         fix = "look at the plug, and at `arecord -l`" if source.startswith("device") else f"look at {source}"
         yield Check(name, str(error), limit, Verdict.FAIL, fix)

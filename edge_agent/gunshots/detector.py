@@ -1,10 +1,10 @@
-"""From blocks of sound to shots: gate, picker, classifier, and the few seconds that are kept around a shot.
+"""From blocks of sound to shots: gate, classifier, picker, and the few seconds that are kept around a shot.
 
 Invariants:
 
-- A window is classified only around an onset: a quiet street costs the gate alone.
-- Onsets within ``_SHARED_S`` of each other share one classification, so the classifier runs at most four times a
-  second however busy the sound is.
+- A window is classified only around an onset: a quiet street costs the gate alone, a look a second.
+- Decided first, measured later: only what the classifier calls a shot, and what follows it, is picked and shaped.
+- Onsets near each other share one classification, so the classifier runs about once a second however busy the sound is.
 - Within a window the loudest onset, and those within ``_BESIDE_DB`` of it, may be shots: what is fainter is taken for
   something else in the same two seconds. What follows a round within a second and is not like one is its echo
   (``waves``); echoes travel with the round that they answer.
@@ -47,7 +47,12 @@ from edge_agent.ports import ShotClassifier
 from edge_agent.records import AudioBlock, HeardShot, KeptClip, OtherOnset
 
 _BEFORE_S = 1.0  # the onset stands in the middle of the window: what was before tells a shot from a busy street
-_SHARED_S = 0.25
+# A window's verdict holds for every onset in it, up to this long before its end: too little of later ones is heard.
+_LEAST_AFTER_S = 0.1
+# Sound is looked at when a verdict is due, but not more often than one, and not less often than the other.
+_SOONEST_S = 0.2
+_LATEST_S = 1.0
+_FIRST_LOOK_S = 0.2
 _BESIDE_DB = 10.0
 _LEVEL_S = 0.050
 _APART_S = 0.042
@@ -64,8 +69,21 @@ _NOTHING: NDArray[np.float32] = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
+class Leap:
+    """A frame that the gate named.
+
+    Attributes:
+        sample: its first sample.
+        peak_dbfs: highest sample of the 50 ms from there.
+    """
+
+    sample: int
+    peak_dbfs: float
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """An onset that waits for its window to be complete.
+    """An onset that may be a shot.
 
     Attributes:
         at: where it begins, in samples from the scene's first, between samples too.
@@ -110,12 +128,18 @@ class ShotDetector:
         self._keeper: ClipKeeper | None = None
         self._bursts = Bursts()
         self._number = 0
+        # What the gate named goes from one to the next: until its 50 ms are there, until it is decided, until measured.
         self._found: list[int] = []
+        self._leaps: list[Leap] = []
         self._waiting: list[Candidate] = []
-        self._past: list[Candidate] = []
+        self._heard: list[Leap] = []  # decided or not, as long as it may overshadow another
+        self._picked: Candidate | None = None
         self._rounds: list[Candidate] = []
         self._judged: tuple[int, Mapping[str, float]] | None = None
         self._last_heard: tuple[float, Mapping[str, float]] | None = None
+        self._due = 0
+        self._new = 0
+        self._sounded = 0
 
     @property
     def floor_dbfs(self) -> float | None:
@@ -149,53 +173,116 @@ class ShotDetector:
             told += self.finish()
             self._scene, self._gate, self._sound = Scene(block), OnsetGate(block.rate_hz), Soundness(block.rate_hz)
             self._keeper = None if self._clips is None else ClipKeeper(self._clips, block.rate_hz)
+            self._due, self._sounded = round(_FIRST_LOOK_S * block.rate_hz), 0
+            self._new = 0
         self._scene.append(block)
-        self._sound.feed(block.samples)
-        self._found += self._gate.feed(block.samples)
-        return told + self._advance(self._scene, over=False)
+        if self._scene.end < self._due:
+            return told
+        return told + self._look(self._scene, self._gate, self._sound, over=False)
 
     def finish(self) -> list[HeardShot | KeptClip]:
         """End the scene (the file is over, the microphone is gone); return what was still waiting."""
         told: list[HeardShot | KeptClip] = []
-        if self._scene is not None and self._gate is not None:
-            self._found += self._gate.feed(_NOTHING, over=True)
-            told = self._advance(self._scene, over=True)
-        self._scene = self._gate = self._sound = self._keeper = self._judged = self._last_heard = None
-        self._found, self._waiting, self._past, self._rounds = [], [], [], []
+        if self._scene is not None and self._gate is not None and self._sound is not None:
+            told = self._look(self._scene, self._gate, self._sound, over=True)
+        self._scene = self._gate = self._sound = self._keeper = None
+        self._judged = self._last_heard = self._picked = None
+        self._found, self._leaps, self._waiting, self._heard, self._rounds = [], [], [], [], []
         self._bursts.end()
         return told
 
+    def _look(self, scene: Scene, gate: OnsetGate, sound: Soundness, *, over: bool) -> list[HeardShot | KeptClip]:
+        """Look at all that came since the last time."""
+        self._found += gate.feed(scene.between(self._new, scene.end), over=over)
+        self._new = scene.end
+        if over or sound.level_dbfs is None or scene.end - self._sounded >= round(_LATEST_S * scene.rate_hz):
+            sound.feed(scene.between(self._sounded, scene.end))
+            self._sounded = scene.end
+        self._measure(scene, over=over)
+        told = self._advance(scene, over=over)
+        undecided = self._undecided(scene, gate)
+        if self._keeper is not None:
+            told += self._keeper.complete(scene, undecided, over=over)
+        self._forget(scene, undecided)
+        self._due = self._next_look(scene)
+        return told
+
+    def _next_look(self, scene: Scene) -> int:
+        """The sample with which there is something to decide or to hand out."""
+        rate_hz = scene.rate_hz
+        due = scene.end + round(_LATEST_S * rate_hz)
+        first = [*self._found[:1], *(leap.sample for leap in self._leaps[:1]), *(c.sample for c in self._waiting[:1])]
+        if first:
+            due = max(scene.end + round(_SOONEST_S * rate_hz), min(due, self._complete_at(scene, min(first))))
+        if self._keeper is not None and self._clips is not None and self._keeper.oldest is not None:
+            clip = self._keeper.oldest + self._keeper.before + round(self._clips.after_s * rate_hz)
+            due = min(due, clip) if clip > scene.end else due
+        return due
+
+    def _measure(self, scene: Scene, *, over: bool) -> None:
+        """Measure what the gate named, as soon as the samples are there."""
+        length = round(_LEVEL_S * scene.rate_hz)
+        ready = sum(over or sample + length <= scene.end for sample in self._found)
+        if ready == 0:
+            return
+        first = self._found[0]
+        samples = scene.between(first, self._found[ready - 1] + length)
+        level = np.zeros(len(samples) + 1, np.float32)
+        np.abs(samples, out=level[:-1])
+        # Pairs of begin and end: what lies between the end of one and the begin of the next is nobody's.
+        bounds = np.array([(sample - first, sample - first + length) for sample in self._found[:ready]]).reshape(-1)
+        peaks = np.maximum.reduceat(level, np.minimum(bounds, len(samples)))[::2]
+        leaps = [Leap(s, _dbfs(peak)) for s, peak in zip(self._found[:ready], peaks.tolist(), strict=True)]
+        self._found = self._found[ready:]
+        self._leaps += leaps
+        self._heard += leaps
+
     def _advance(self, scene: Scene, *, over: bool) -> list[HeardShot | KeptClip]:
         told: list[HeardShot | KeptClip] = []
-        self._pick(scene, over=over)
-        while self._waiting and (over or self._complete_at(scene, self._waiting[0]) <= scene.end):
-            candidate = self._waiting.pop(0)
+        while self._waiting or self._leaps:
+            first = self._waiting[0].sample if self._waiting else self._leaps[0].sample
+            if not over and self._complete_at(scene, first) > scene.end:
+                break
+            if not self._waiting:
+                self._sift(scene)
+                continue
+            candidate = self._waiting[0]
             shot = self._decide(scene, candidate)
+            if self._waiting[0] is not candidate:  # it was but the rustle ahead of another
+                continue
+            self._waiting.pop(0)
             if shot is not None:
                 told.append(shot)
                 told += [] if self._keeper is None else self._keeper.add(scene, shot.number, candidate.sample)
-            self._past.append(candidate)
-        if self._keeper is not None:
-            told += self._keeper.complete(scene, self._undecided(scene), over=over)
-        self._forget(scene)
         return told
 
-    def _undecided(self, scene: Scene) -> int:
-        """The first sample at which a shot may still be found."""
-        found = [search_range(sample, scene.rate_hz)[0] for sample in self._found]
-        waiting = [candidate.sample for candidate in self._waiting]
-        return min([*found, *waiting, search_range(scene.end, scene.rate_hz)[0]])
+    def _sift(self, scene: Scene) -> None:
+        """Drop the first leap if it cannot be a shot; if it can, pick it and what follows it."""
+        leap = self._leaps[0]
+        shared = self._shared_classes(leap.sample)
+        if (
+            (shared is not None and gun_probability(shared) < self._threshold)  # by far the cheapest to find out
+            or self._overshadowed(scene.rate_hz, leap.sample, leap.peak_dbfs)
+            or gun_probability(self._classes(scene, leap.sample)) < self._threshold
+        ):
+            self._leaps.pop(0)
+        else:
+            self._pick(scene, leap.sample)
 
-    def _pick(self, scene: Scene, *, over: bool) -> None:
-        """Turn the gate's frames into onsets as soon as the samples that picker, levels and shape need are there."""
+    def _undecided(self, scene: Scene, gate: OnsetGate) -> int:
+        """The first sample at which a shot may still be found."""
+        first = [gate.looked, *self._found[:1], *(leap.sample for leap in self._leaps[:1])]
+        return min([*(search_range(sample, scene.rate_hz)[0] for sample in first), *(c.sample for c in self._waiting)])
+
+    def _pick(self, scene: Scene, sample: int) -> None:
+        """Turn the leaps from ``sample`` on into onsets, as far as they may be of a shot there."""
         rate_hz = scene.rate_hz
-        while self._found:
-            first, last = search_range(self._found[0], rate_hz)
-            if not over and last + round(SHAPE_AFTER_S * rate_hz) > scene.end:
-                return
-            candidate = self._found.pop(0)
+        last_of_it = sample + round(ECHOES_S * rate_hz)
+        while self._leaps and self._leaps[0].sample <= last_of_it:
+            candidate = self._leaps.pop(0).sample
+            first, last = search_range(candidate, rate_hz)
             first = max(first, scene.begin)
-            last_one = self._waiting[-1] if self._waiting else None
+            last_one = self._picked
             replaces = last_one is not None and self._rustled(scene, last_one, candidate)
             if last_one is not None and not replaces:
                 first = max(first, last_one.sample + round(_SAME_S * rate_hz))
@@ -203,9 +290,10 @@ class ShotDetector:
             at = first + onset.sample
             if last_one is not None and at - last_one.at < _SAME_S * rate_hz:
                 continue
-            if replaces:
+            if replaces and self._waiting:
                 self._waiting.pop()
-            self._waiting.append(_measured(scene, at, onset.error_s))
+            self._picked = _measured(scene, at, onset.error_s)
+            self._waiting.append(self._picked)
 
     def _rustled(self, scene: Scene, before: Candidate, frame: int) -> bool:
         """Whether ``before`` was but a rustle ahead of the shot that the gate found in ``frame``: far fainter."""
@@ -215,21 +303,26 @@ class ShotDetector:
         shot = float(np.abs(scene.between(frame, search_range(frame, scene.rate_hz)[1])).max(initial=0.0))
         return _dbfs(shot) > _dbfs(rustle) + _BESIDE_DB
 
-    def _complete_at(self, scene: Scene, candidate: Candidate) -> int:
+    def _complete_at(self, scene: Scene, sample: int) -> int:
         """The sample up to which sound must be there: the window, and whatever onset may still share it."""
-        return self._window(scene, candidate)[1] + round(_SETTLED_S * scene.rate_hz)
+        return self._window(scene, sample)[1] + round(_SETTLED_S * scene.rate_hz)
 
-    def _window(self, scene: Scene, candidate: Candidate) -> tuple[int, int]:
-        first = max(0, candidate.sample - round(_BEFORE_S * scene.rate_hz))
+    def _window(self, scene: Scene, sample: int) -> tuple[int, int]:
+        first = max(0, sample - round(_BEFORE_S * scene.rate_hz))
         return first, first + round(WINDOW_S * scene.rate_hz)
 
     def _decide(self, scene: Scene, candidate: Candidate) -> HeardShot | None:
         self._rounds = [r for r in self._rounds if candidate.at - r.at <= SERIES_S * scene.rate_hz][-_KNOWN_ROUNDS:]
-        if self._overshadowed(scene.rate_hz, candidate) or self._is_echo(scene, candidate, self._rounds):
+        if self._overshadowed(scene.rate_hz, candidate.sample, candidate.peak_dbfs):
             return None
-        classes = self._classes(scene, candidate)
+        if self._is_echo(scene, candidate, self._rounds):
+            return None
+        classes = self._classes(scene, candidate.sample)
         probability = gun_probability(classes)
         if probability < self._threshold:
+            return None
+        self._pick(scene, candidate.sample)
+        if self._waiting[0] is not candidate:
             return None
         # What is like a round heard before is no chance find, however loud the tail that it stands in.
         known = is_repeated(candidate.shape, _gaps(candidate, self._rounds, scene.rate_hz))
@@ -237,7 +330,7 @@ class ShotDetector:
         self._rounds.append(candidate)
         self._number += 1
         place = self._bursts.add(candidate.at / scene.rate_hz)
-        block = scene.block_of(candidate.sample)
+        channel, timing = scene.origin_of(candidate.sample)
         following = self._following(scene, candidate)
         return HeardShot(
             microphone=scene.microphone,
@@ -260,8 +353,8 @@ class ShotDetector:
             rounds=place.round,
             fire=place.fire,
             marks=frozenset({"clipped"} if candidate.clipped else ()) | self._marks,
-            channel=block.channel,
-            timing=block.timing,
+            channel=channel,
+            timing=timing,
         )
 
     @property
@@ -274,7 +367,7 @@ class ShotDetector:
     def _following(self, scene: Scene, candidate: Candidate) -> list[Candidate]:
         """Return the onsets that answer ``candidate``: up to the next round, or as long as a street answers."""
         following: list[Candidate] = []
-        for other in self._waiting:
+        for other in self._waiting[1:]:
             if other.at - candidate.at > ECHOES_S * scene.rate_hz:
                 break
             if not self._is_echo(scene, other, self._rounds):
@@ -282,24 +375,31 @@ class ShotDetector:
             following.append(other)
         return following
 
-    def _overshadowed(self, rate_hz: int, candidate: Candidate) -> bool:
-        reach = _BEFORE_S * rate_hz
-        beside = [c.peak_dbfs for c in (*self._past, *self._waiting) if abs(c.at - candidate.at) <= reach]
-        return candidate.peak_dbfs < max(beside, default=_SILENCE_DBFS) - _BESIDE_DB
+    def _overshadowed(self, rate_hz: int, sample: int, peak_dbfs: float) -> bool:
+        reach = round(_BEFORE_S * rate_hz)
+        return any(
+            leap.peak_dbfs > peak_dbfs + _BESIDE_DB and abs(leap.sample - sample) <= reach for leap in self._heard
+        )
 
-    def _classes(self, scene: Scene, candidate: Candidate) -> Mapping[str, float]:
-        if self._judged is None or candidate.sample - self._judged[0] >= round(_SHARED_S * scene.rate_hz):
-            first, last = self._window(scene, candidate)
+    def _classes(self, scene: Scene, sample: int) -> Mapping[str, float]:
+        classes = self._shared_classes(sample)
+        if classes is None:
+            first, last = self._window(scene, sample)
             if last > scene.end:  # the recording ends first: the window slides back over what there is
                 first, last = max(scene.begin, first - (last - scene.end)), scene.end
             classes = self._classifier.classify(scene.between(first, last), scene.rate_hz)
-            self._judged = candidate.sample, classes
-            self._last_heard = candidate.sample / scene.rate_hz, classes
-        return self._judged[1]
+            # Where the recording ends first, nothing follows that could have a window of its own.
+            slid = last < sample + round(_BEFORE_S * scene.rate_hz)
+            self._judged = last if slid else last - round(_LEAST_AFTER_S * scene.rate_hz), classes
+            self._last_heard = sample / scene.rate_hz, classes
+        return classes
 
-    def _forget(self, scene: Scene) -> None:
+    def _shared_classes(self, sample: int) -> Mapping[str, float] | None:
+        """Return what the classifier said of the window before, if that holds for an onset at ``sample`` as well."""
+        return None if self._judged is None or sample >= self._judged[0] else self._judged[1]
+
+    def _forget(self, scene: Scene, undecided: int) -> None:
         """Keep what a waiting candidate, a clip, or what the gate may name next can ask for; drop the rest."""
-        undecided = self._undecided(scene)
         reach = round((WINDOW_S + _SETTLED_S) * scene.rate_hz)
         if self._keeper is not None:
             reach = max(reach, self._keeper.before)
@@ -307,7 +407,8 @@ class ShotDetector:
         if self._keeper is not None and self._keeper.oldest is not None:
             needed = min(needed, self._keeper.oldest)
         scene.forget(needed)
-        self._past = [c for c in self._past if c.at >= undecided - round(_BEFORE_S * scene.rate_hz)]
+        audible = undecided - round(_BEFORE_S * scene.rate_hz)
+        self._heard = [leap for leap in self._heard if leap.sample >= audible]
 
 
 def _measured(scene: Scene, at: float, error_s: float) -> Candidate:

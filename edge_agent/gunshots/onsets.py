@@ -10,12 +10,14 @@ is taken anew. The gate keeps state between blocks and belongs to the thread tha
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 FRAME_S = 0.005
 CHUNK_FRAMES = 20
-"""Frames that are looked at together, so that a quiet street costs a few array operations ten times a second."""
+"""Frames after which the floor moves: a tenth of a second."""
 
 _AVERAGED_HZ = 6_000
 # A candidate stands this far above the noise floor, and above the quietest of the frames just before it: 97 % of live
@@ -31,6 +33,7 @@ _LOUDER_DB = 8.0
 # bus.
 _FLOOR_DB_PER_S = 6.0
 _SILENCE_DB = -100.0
+_NEXT_TO_DB = 0.1
 
 
 class OnsetGate:
@@ -54,73 +57,86 @@ class OnsetGate:
         """How many samples a frame has."""
         return self._frame
 
+    @property
+    def looked(self) -> int:
+        """How many samples it has looked at: what it names next lies at or after that."""
+        return self._begin
+
     def feed(self, samples: NDArray[np.float32], *, over: bool = False) -> list[int]:
         """Return the candidates in what ``samples`` complete, as sample indices counted from the scene's first.
 
         Args:
-            samples: (n,), the next ones.
+            samples: (n,), the next ones; the more at once, the less each costs.
             over: nothing follows: what is left of a chunk is looked at as well.
         """
         waiting = np.concatenate([self._left, samples]) if len(self._left) else samples
-        chunk = CHUNK_FRAMES * self._frame
-        candidates: list[int] = []
-        first = 0
-        while len(waiting) - first >= chunk or (over and len(waiting) - first >= self._frame):
-            whole = min(chunk, (len(waiting) - first) // self._frame * self._frame)
-            candidates += self._look(waiting[first : first + whole])
-            first += whole
-        self._left = waiting[first:].copy()
+        frames = len(waiting) // self._frame
+        whole = frames // CHUNK_FRAMES * CHUNK_FRAMES
+        candidates = self._look(waiting[: whole * self._frame], CHUNK_FRAMES) if whole else []
+        if over and frames > whole:
+            candidates += self._look(waiting[whole * self._frame : frames * self._frame], frames - whole)
+            whole = frames
+        self._left = waiting[whole * self._frame :].copy()
         return candidates
 
-    def _look(self, samples: NDArray[np.float32]) -> list[int]:
+    def _look(self, samples: NDArray[np.float32], chunk_frames: int) -> list[int]:
         levels_db = self._levels_db(samples)
-        sounding = levels_db[levels_db > _SILENCE_DB + 0.1]
-        if len(sounding) == 0:
-            self._floor_db = None
-        else:
-            ascending_db = np.sort(sounding)
-            if self._floor_db is None:
-                # The quietest, for the chunk in which sound begins may hold a shot as well; but the frame in which it
-                # begins may be half silent.
-                self._floor_db = float(ascending_db[min(1, len(ascending_db) - 1)])
-            quarter_db = float(ascending_db[len(ascending_db) // 4])
-            candidates = self._leaps(levels_db, self._floor_db)
-            step_db = _FLOOR_DB_PER_S * FRAME_S * len(levels_db)
-            self._floor_db += max(-step_db, min(step_db, quarter_db - self._floor_db))
-        named = [] if len(sounding) == 0 else [self._begin + frame * self._frame for frame in candidates]
+        above_db = self._limits_db(levels_db.reshape(-1, chunk_frames))
+        ahead_db = np.concatenate([self._before, levels_db])
+        self._before = ahead_db[-_RISE_FRAMES:]
+        begin = self._begin
         self._begin += len(samples)
-        self._before = np.concatenate([self._before, levels_db])[-_RISE_FRAMES:]
-        return named
+        loud = levels_db > np.repeat(above_db, chunk_frames)
+        if not loud.any():
+            return []
+        quietest_db = np.minimum.reduce([ahead_db[back : back + len(levels_db)] for back in range(_RISE_FRAMES)])
+        leaping = np.flatnonzero(loud & (levels_db > quietest_db + _RISE_DB))
+        first = begin // self._frame
+        return [
+            (first + frame) * self._frame
+            for frame, level_db in zip(leaping.tolist(), levels_db[leaping].tolist(), strict=True)
+            if self._is_new(first + frame, level_db)
+        ]
 
     def _levels_db(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         averaged = samples.reshape(-1, self._averaged) @ self._weights
+        steps = np.empty_like(averaged)
         # As if the first sample had always been: an offset of the sound card is no transient.
-        last = float(averaged[0]) if self._last is None else self._last
+        steps[0] = 0.0 if self._last is None else float(averaged[0]) - self._last
+        np.subtract(averaged[1:], averaged[:-1], out=steps[1:])
         self._last = float(averaged[-1])
-        steps = averaged.copy()
-        steps[0] -= last
-        steps[1:] -= averaged[:-1]
         steps = steps.reshape(-1, self._frame // self._averaged)
         energy = np.einsum("fs,fs->f", steps, steps) / steps.shape[1]
         levels_db: NDArray[np.float64] = 10 * np.log10(energy + 10 ** (_SILENCE_DB / 10), dtype=np.float64)
         return levels_db
 
-    def _leaps(self, levels_db: NDArray[np.float64], floor_db: float) -> list[int]:
-        if float(levels_db.max()) <= floor_db + _ABOVE_FLOOR_DB:
-            return []
-        loud = np.flatnonzero(levels_db > floor_db + _ABOVE_FLOOR_DB)
-        ahead = np.concatenate([self._before, levels_db])
-        number = self._begin // self._frame
-        frames: list[int] = []
-        for frame in loud.tolist():
-            level_db = float(levels_db[frame])
-            rises = level_db > ahead[frame : frame + _RISE_FRAMES].min() + _RISE_DB
-            if rises and self._is_new(number + frame, level_db):
-                self._named = number + frame, level_db
-                frames.append(frame)
-        return frames
+    def _limits_db(self, chunks_db: NDArray[np.float64]) -> list[float]:
+        """Return what leaps out of each chunk of (chunks, frames) levels, and let the floor follow them."""
+        ascending_db = np.sort(chunks_db, axis=1)
+        quarter = chunks_db.shape[1] // 4
+        silent = ascending_db[:, 0] <= _SILENCE_DB + _NEXT_TO_DB
+        step_db = _FLOOR_DB_PER_S * FRAME_S * chunks_db.shape[1]
+        limits_db: list[float] = []
+        for chunk, quarter_db in enumerate(ascending_db[:, quarter].tolist()):
+            # The quietest but one, for the chunk in which sound begins may hold a shot as well, and the frame in which
+            # it begins may be half silent.
+            first_db = float(ascending_db[chunk, :2][-1]) if self._floor_db is None else self._floor_db
+            if silent[chunk]:
+                sounding_db = ascending_db[chunk][ascending_db[chunk] > _SILENCE_DB + _NEXT_TO_DB]
+                if len(sounding_db) == 0:
+                    self._floor_db = None
+                    limits_db.append(math.inf)
+                    continue
+                quarter_db = float(sounding_db[len(sounding_db) // 4])
+                first_db = float(sounding_db[:2][-1]) if self._floor_db is None else self._floor_db
+            limits_db.append(first_db + _ABOVE_FLOOR_DB)
+            self._floor_db = first_db + max(-step_db, min(step_db, quarter_db - first_db))
+        return limits_db
 
     def _is_new(self, frame: int, level_db: float) -> bool:
-        if self._named is None or frame - self._named[0] > self._refractory:
-            return True
-        return level_db > self._named[1] + _LOUDER_DB
+        if self._named is not None:
+            named, named_db = self._named
+            if frame - named <= self._refractory and level_db <= named_db + _LOUDER_DB:
+                return False
+        self._named = frame, level_db
+        return True

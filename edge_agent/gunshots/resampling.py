@@ -1,7 +1,8 @@
 """Bringing sound to another sample rate: scipy's polyphase filter as one matrix product.
 
 ``scipy.signal.resample_poly`` walks through the samples one by one; the same filter over blocks of samples is a product
-of matrices, five times as fast (``bench/hearing.py``). The result is the same to rounding.
+of matrices, five times as fast (``bench/hearing.py``). The result is the same to rounding. Rates that have hardly a
+common divisor, as no converter's have, would make that matrix too large, and go through scipy.
 
 Pure functions without state; any thread may call them.
 """
@@ -17,6 +18,8 @@ from scipy import signal
 
 # Outputs that one row of the product gives: more waste multiplications with zero, fewer copy each sample more often.
 _BLOCK = 32
+# Cells of the matrix, about: 44,101 samples a second would need half a billion.
+_LARGEST = 1_000_000
 
 
 def resample(samples: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.float32]:
@@ -29,6 +32,9 @@ def resample(samples: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[
         return samples
     common = math.gcd(rate_hz, to_hz)
     up, down = to_hz // common, rate_hz // common
+    if up * down > _LARGEST:
+        slowly: NDArray[np.float32] = signal.resample_poly(samples, up, down)
+        return slowly
     matrix, before = _filter(up, down)
     length = -(-len(samples) * up // down)
     advance = matrix.shape[1] * down // up

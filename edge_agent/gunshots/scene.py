@@ -1,21 +1,22 @@
 """The last seconds of one scene: samples in memory, and the capture time of each.
 
 Privacy by construction: this ring is the only place where sound waits, it is never written anywhere, and what is older
-than a shot's window and clip can need is dropped with every block. Owned by the thread that feeds the detector.
+than a shot's window and clip can need is dropped every second. Owned by the thread that feeds the detector.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.records import AudioBlock, CaptureTime
+from edge_agent.records import AudioBlock, CaptureTime, SampleTiming
 
-_FIRST_S = 4.0
-_NOTHING: NDArray[np.float32] = np.zeros(0, np.float32)
+_FIRST_S = 8.0  # twice what is held between shots, so that it moves to the front every few seconds only
+# Of a block: its first sample, when that was captured, of which channel, and how well timed. With the block itself, old
+# sound would stay in memory as long as its times do.
+_Origin = tuple[int, CaptureTime, int, SampleTiming]
 
 
 class Scene:
@@ -31,8 +32,8 @@ class Scene:
         self.rate_hz = first.rate_hz
         self._room: NDArray[np.float32] = np.zeros(round(_FIRST_S * first.rate_hz), np.float32)
         self._from, self._to = 0, 0  # what is held, as places in the room
-        self._begin = 0
-        self._blocks: deque[tuple[int, AudioBlock]] = deque()
+        self._begin = self._end = 0
+        self._blocks: deque[_Origin] = deque()
 
     def continues(self, block: AudioBlock) -> bool:
         """Whether ``block`` belongs to this scene."""
@@ -46,12 +47,11 @@ class Scene:
     @property
     def end(self) -> int:
         """Number of the sample that comes next."""
-        return self._begin + self._to - self._from
+        return self._end
 
     def append(self, block: AudioBlock) -> None:
         """Add a block that continues the scene."""
-        # Only the times are wanted of it: with its samples, old sound would stay in memory as long as they do.
-        self._blocks.append((self.end, replace(block, samples=_NOTHING)))
+        self._blocks.append((self._end, block.captured, block.channel, block.timing))
         count = len(block.samples)
         if self._to + count > len(self._room):
             held = self._room[self._from : self._to]
@@ -61,20 +61,22 @@ class Scene:
             self._room, self._from, self._to = room, 0, len(held)
         self._room[self._to : self._to + count] = block.samples
         self._to += count
+        self._end += count
 
     def between(self, first: int, last: int) -> NDArray[np.float32]:
         """Return a copy of the samples from ``first`` up to but without ``last``, as far as they are held."""
         held = self._room[self._from : self._to]
         return held[max(0, first - self._begin) : max(0, last - self._begin)].copy()
 
-    def block_of(self, sample: int) -> AudioBlock:
-        """Return the block, without its samples, that holds ``sample``; the nearest one for a sample outside."""
-        return self._holding(sample)[1]
+    def origin_of(self, sample: int) -> tuple[int, SampleTiming]:
+        """Return channel and timing of the block that holds ``sample``; of the nearest one for a sample outside."""
+        _, _, channel, timing = self._holding(sample)
+        return channel, timing
 
     def captured(self, sample: float) -> CaptureTime:
         """Return the capture time of ``sample``, a fraction of one too, counted from the block that holds it."""
-        start, block = self._holding(int(sample))
-        return block.captured.shifted(round((sample - start) * 1_000_000_000 / self.rate_hz))
+        start, captured, _, _ = self._holding(int(sample))
+        return captured.shifted(round((sample - start) * 1_000_000_000 / self.rate_hz))
 
     def forget(self, before: int) -> None:
         """Drop what lies before sample ``before``."""
@@ -85,7 +87,7 @@ class Scene:
         while len(self._blocks) > 1 and self._blocks[1][0] <= self._begin:
             self._blocks.popleft()
 
-    def _holding(self, sample: int) -> tuple[int, AudioBlock]:
+    def _holding(self, sample: int) -> _Origin:
         found = self._blocks[0]
         for begun in self._blocks:
             if begun[0] > sample:

@@ -6,13 +6,11 @@
 - *automatic gain*: after a loud sound the street falls quieter than it was before it, and creeps back. No street does
   that, an amplifier that turns itself down does. Levels then mean little.
 
-Costs a few array operations every 100 ms. Belongs to the thread that feeds it; the properties may be read from any.
+Costs a few array operations, however many tenths of a second it is fed at once. Belongs to the thread that feeds it;
+the properties may be read from any.
 """
 
 from __future__ import annotations
-
-import math
-from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +26,7 @@ _LOW_HZ = 100.0
 _WIND_SHARE = 0.8
 _WIND_DBFS = -50.0
 _GUSTS_DB = 6.0
-_SILENCE_DBFS = -120.0
+_SILENCE = 1e-12  # power: -120 dBFS
 
 _LOUD_DB = 15.0
 _DUCKED_DB = 6.0
@@ -39,25 +37,30 @@ _FORGOTTEN_PIECES = 6000  # ten minutes without another one
 
 
 class Soundness:
-    """Watches one microphone; fed with consecutive blocks of one scene."""
+    """Watches one microphone; fed with consecutive blocks of one scene, the longer the cheaper."""
 
     def __init__(self, rate_hz: int) -> None:
         self._piece = max(8, round(PIECE_S * rate_hz))
         self._averaged = max(1, round(rate_hz / (4 * _LOW_HZ)))
-        self._ones = np.ones(self._piece, np.float32)
+        self._slow = self._piece // self._averaged * self._averaged
+        self._weights = np.full(self._piece, 1 / self._piece, np.float32)
+        self._low_weights = np.full(self._averaged, 1 / self._averaged, np.float32)
         self._left: NDArray[np.float32] = np.zeros(0, np.float32)
-        self._levels_dbfs: deque[float] = deque(maxlen=_REMEMBERED)
-        self._low_dbfs: deque[float] = deque(maxlen=_REMEMBERED)
-        self._low_share: deque[float] = deque(maxlen=_REMEMBERED)
-        self._clipped: deque[bool] = deque(maxlen=_REMEMBERED)
+        # Of the last pieces, the newest last; not a number: not yet heard, or no sound at all.
+        self._sounding_dbfs = np.full(_REMEMBERED, np.nan)
+        self._low_dbfs = np.full(_REMEMBERED, np.nan)
+        self._low_share = np.full(_REMEMBERED, np.nan)
+        self._clipped = np.zeros(_REMEMBERED, np.bool_)
         self._dead_pieces = 0
+        self._level_dbfs: float | None = None
         self._floor_dbfs: float | None = None
+        self._blows = False
         self._gain = _Gain()
 
     @property
     def level_dbfs(self) -> float | None:
         """Root mean square of the last 100 ms relative to full scale, its offset taken off; None before the first."""
-        return self._levels_dbfs[-1] if self._levels_dbfs else None
+        return self._level_dbfs
 
     @property
     def floor_dbfs(self) -> float | None:
@@ -69,53 +72,79 @@ class Soundness:
         """Why the sound cannot be trusted now, in a few words; empty when it can."""
         if self._dead_pieces * PIECE_S >= _DEAD_S:
             return "dead channel"
-        if len(self._clipped) == _REMEMBERED and sum(self._clipped) >= _CLIPPED_SHARE * _REMEMBERED:
+        if np.count_nonzero(self._clipped) >= _CLIPPED_SHARE * _REMEMBERED and not np.isnan(self._low_dbfs[0]):
             return "clipping"
-        if self._blows():
+        if self._blows:
             return "wind"
         return "automatic gain" if self._gain.is_automatic else ""
 
     @property
     def marks(self) -> frozenset[str]:
         """What is wrong with the sound now, as shots carry it: ``wind``, ``agc``."""
-        wind = {"wind"} if self._blows() else set()
+        wind = {"wind"} if self._blows else set()
         return frozenset(wind | ({"agc"} if self._gain.is_automatic else set()))
 
     def feed(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, (n,) float32."""
         waiting = np.concatenate([self._left, samples]) if len(self._left) else samples
-        count = len(waiting) // self._piece
-        for number in range(count):
-            self._look(waiting[number * self._piece : (number + 1) * self._piece])
-        self._left = waiting[count * self._piece :].copy()
+        whole = len(waiting) // self._piece * self._piece
+        if whole:
+            self._look(waiting[:whole].reshape(-1, self._piece))
+        self._left = waiting[whole:].copy()
 
-    def _look(self, piece: NDArray[np.float32]) -> None:
-        mean = float(piece @ self._ones[: len(piece)]) / len(piece)
-        power = max(0.0, float(piece @ piece) / len(piece) - mean * mean)
-        level_dbfs = 10 * math.log10(power + 10 ** (_SILENCE_DBFS / 10))
-        highest = max(float(piece.max()), -float(piece.min()))
-        clipped = highest >= _FULL_SCALE and int(np.count_nonzero(np.abs(piece) >= _FULL_SCALE)) >= 2
-        self._dead_pieces = self._dead_pieces + 1 if level_dbfs < _DEAD_DBFS else 0
-        self._clipped.append(clipped)
-        self._levels_dbfs.append(level_dbfs)
-        whole = len(piece) // self._averaged * self._averaged
-        slow = piece[:whole].reshape(-1, self._averaged) @ self._ones[: self._averaged] / self._averaged - mean
-        low = float(slow @ slow) / len(slow)
-        self._low_share.append(min(1.0, low / power) if power > 0 else 0.0)
-        self._low_dbfs.append(10 * math.log10(low + 10 ** (_SILENCE_DBFS / 10)))
-        if level_dbfs >= _DEAD_DBFS:
-            before_dbfs = self._floor_dbfs
-            sounding = sorted(level for level in self._levels_dbfs if level >= _DEAD_DBFS)
-            self._floor_dbfs = sounding[len(sounding) // 5]
-            self._gain.look(level_dbfs, self._floor_dbfs if before_dbfs is None else before_dbfs)
+    def _look(self, pieces: NDArray[np.float32]) -> None:
+        centred = pieces - (pieces @ self._weights)[:, None]
+        power = np.einsum("ps,ps->p", centred, centred) / self._piece
+        slow = centred[:, : self._slow].reshape(len(pieces), -1, self._averaged) @ self._low_weights
+        low = np.einsum("ps,ps->p", slow, slow) / slow.shape[1]
+        levels_dbfs = _dbfs(power)
+        self._low_dbfs = np.concatenate([self._low_dbfs, _dbfs(low)])[-_REMEMBERED:]
+        shares = low / np.maximum(power, _SILENCE)
+        self._low_share = np.concatenate([self._low_share, shares])[-_REMEMBERED:]
+        self._clipped = np.concatenate([self._clipped, _are_clipped(pieces)])[-_REMEMBERED:]
+        self._level_dbfs = float(levels_dbfs[-1])
+        self._blows = self._is_wind()
+        self._follow(levels_dbfs)
 
-    def _blows(self) -> bool:
-        if len(self._low_share) < _REMEMBERED:
+    def _follow(self, levels_dbfs: NDArray[np.float64]) -> None:
+        """Count dead pieces, let the floor follow the others, and tell the floor to who looks for automatic gain."""
+        count = len(levels_dbfs)
+        alive = levels_dbfs >= _DEAD_DBFS
+        living = np.flatnonzero(alive)
+        self._dead_pieces = count - 1 - int(living[-1]) if len(living) else self._dead_pieces + count
+        history_dbfs = np.concatenate([self._sounding_dbfs, np.where(alive, levels_dbfs, np.nan)])
+        self._sounding_dbfs = history_dbfs[-_REMEMBERED:]
+        if len(living) == 0:
+            return
+        # One row for each new piece, the last seconds up to it: what is no number is sorted behind the rest.
+        rows = np.arange(1, count + 1)[:, None] + np.arange(_REMEMBERED)
+        ascending_dbfs = np.sort(history_dbfs[rows], axis=1)
+        fifth = (_REMEMBERED - np.count_nonzero(np.isnan(ascending_dbfs), axis=1)) // 5
+        floors_dbfs = ascending_dbfs[np.arange(count), fifth]
+        for level_dbfs, floor_dbfs in zip(levels_dbfs[living].tolist(), floors_dbfs[living].tolist(), strict=True):
+            self._gain.look(level_dbfs, floor_dbfs if self._floor_dbfs is None else self._floor_dbfs)
+            self._floor_dbfs = floor_dbfs
+
+    def _is_wind(self) -> bool:
+        mostly_low = np.count_nonzero(self._low_share >= _WIND_SHARE) >= _REMEMBERED - _REMEMBERED // 3
+        if not mostly_low or np.isnan(self._low_dbfs[0]):
             return False
-        low_dbfs = sorted(self._low_dbfs)
-        typical_dbfs, gusts_db = low_dbfs[_REMEMBERED // 2], low_dbfs[-_REMEMBERED // 10] - low_dbfs[_REMEMBERED // 10]
-        share = sorted(self._low_share)[_REMEMBERED // 3]
-        return share >= _WIND_SHARE and typical_dbfs >= _WIND_DBFS and gusts_db >= _GUSTS_DB
+        low_dbfs = np.sort(self._low_dbfs)
+        gusts_db = low_dbfs[-_REMEMBERED // 10] - low_dbfs[_REMEMBERED // 10]
+        return bool(low_dbfs[_REMEMBERED // 2] >= _WIND_DBFS and gusts_db >= _GUSTS_DB)
+
+
+def _dbfs(power: NDArray[np.float32]) -> NDArray[np.float64]:
+    dbfs: NDArray[np.float64] = 10 * np.log10(power + _SILENCE, dtype=np.float64)
+    return dbfs
+
+
+def _are_clipped(pieces: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each of (pieces, samples) touches full scale; one sample may by chance."""
+    if max(float(pieces.max()), -float(pieces.min())) < _FULL_SCALE:
+        return np.zeros(len(pieces), np.bool_)
+    clipped: NDArray[np.bool_] = np.count_nonzero(np.abs(pieces) >= _FULL_SCALE, axis=1) >= 2
+    return clipped
 
 
 class _Gain:

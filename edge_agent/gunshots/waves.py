@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,8 @@ def shape_of(stretch: NDArray[np.float32], rate_hz: int, onset: int) -> Shape:
     first = onset - lead * averaged
     whole = stretch[max(0, first) : max(0, first + count * averaged)]
     ahead = max(0, -first)
-    whole = np.pad(whole, (ahead, count * averaged - ahead - len(whole)), mode="constant")
+    if len(whole) < count * averaged:
+        whole = np.pad(whole, (ahead, count * averaged - ahead - len(whole)), mode="constant")
     wave = highpassed(whole.reshape(count, averaged).mean(axis=1), low_hz).astype(np.float32)
 
     def part(begin_s: float, length_s: float) -> NDArray[np.float32]:
@@ -195,9 +197,17 @@ def _level_db(wave: NDArray[np.float32]) -> float:
 
 
 def _centre_hz(wave: NDArray[np.float32], rate_hz: float) -> float:
-    power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
+    taper, at_hz = _spectrum(len(wave), rate_hz)
+    power = np.abs(np.fft.rfft(wave * taper)) ** 2
     total = float(power.sum())
-    return 0.0 if total <= 0 else float(power @ np.fft.rfftfreq(len(wave), 1 / rate_hz)) / total
+    return 0.0 if total <= 0 else float(power @ at_hz) / total
+
+
+@lru_cache(maxsize=16)
+def _spectrum(count: int, rate_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the taper of ``count`` samples, and where their spectrum's bins lie."""
+    at_hz: NDArray[np.float64] = np.fft.rfftfreq(count, 1 / rate_hz).astype(np.float64, copy=False)
+    return np.hanning(count), at_hz
 
 
 def _is_n_wave(stretch: NDArray[np.float32], rate_hz: int, onset: int) -> bool:

@@ -27,6 +27,8 @@ from edge_wire.clock import Clock
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"})
 DEFAULT_BLOCK_S = 0.25
 MINIMUM_RATE_HZ = 4_000  # telephone sound; below, a bang is a thump like any other
+MAXIMUM_RATE_HZ = 384_000  # the fastest converters; a header may claim billions, and memory would be made for them
+_LOUDEST = 100.0  # floating point may go a little beyond full scale; squares of more would overflow
 # Its samples are as evenly spaced as they were recorded; what is uncertain is when it began.
 _TIMING = SampleTiming(clock_source="recording")
 _log = structlog.get_logger()
@@ -70,14 +72,15 @@ def read_blocks(
     """
     try:
         with soundfile.SoundFile(path) as file:
-            if file.samplerate < MINIMUM_RATE_HZ:
+            if not MINIMUM_RATE_HZ <= file.samplerate <= MAXIMUM_RATE_HZ:
                 raise SourceError(
-                    f"{path}: got {file.samplerate} samples a second, expected {MINIMUM_RATE_HZ} or more."
+                    f"{path}: got {file.samplerate} samples a second, expected {MINIMUM_RATE_HZ} to {MAXIMUM_RATE_HZ}."
                 )
             first, best = 0, channel or BestChannel()
             for block in file.blocks(max(1, round(block_s * file.samplerate)), dtype="float32", always_2d=True):
-                if not np.isfinite(block).all():
-                    raise SourceError(f"{path}: holds samples that are no numbers after sample {first}.")
+                highest = float(np.abs(block).max())
+                if not highest <= _LOUDEST:  # so it is, too, with what is no number
+                    raise SourceError(f"{path}: got {highest:g} after sample {first}, expected numbers from -1 to 1.")
                 yield first, file.samplerate, best.of(block, file.samplerate)
                 first += len(block)
             if first == 0:

@@ -164,7 +164,11 @@ def open_portaudio(device: str | None, block_s: float, on_block: OnBlock) -> Sou
                 blocksize=round(block_s * card.rate_hz),
                 callback=called_back,
             )
-            stream.start()
+            try:
+                stream.start()
+            except sounddevice.PortAudioError:
+                stream.close()  # or nobody could open the card again while another one is in use
+                raise
         except (sounddevice.PortAudioError, ValueError) as error:
             raise SourceError(
                 f"sound card {device or '(default)'}: cannot be opened ({error}); see `python -m sounddevice`."

@@ -36,6 +36,8 @@ class Recording:
         duration_s: its length; None: to the end of the file.
         kind: index into ``CLASSES``.
         dataset: where it comes from.
+        source: what it shares with others that must stay on its side of a split; a firing position.
+        sound: what it is, by the name that its data set gives it.
         fold: the fold that holds it out, 0 to ``FOLDS`` - 1.
         clean: whether its licence allows commercial and government use.
         onset_s: where in the stretch a shot begins, where that is known.
@@ -48,6 +50,8 @@ class Recording:
     duration_s: float | None
     kind: int
     dataset: str
+    source: str
+    sound: str
     fold: int
     clean: bool
     onset_s: float | None
@@ -70,11 +74,14 @@ def position_fold(position: str, positions: Iterable[str]) -> int:
 
 
 def read_clips(folder: Path) -> list[Recording]:
-    """Read ``folder``/manifest.csv: columns clip, label, dataset, cls, split (0-3), clean; others are ignored."""
+    """Read ``folder``/manifest.csv.
+
+    Columns: clip, label, dataset, cls, source, split (0-3), clean; others are ignored.
+    """
     return [
         Recording(
             row["clip"], folder / row["clip"], 0.0, None, kind_of(row["label"], row["cls"]), row["dataset"],
-            int(row["split"]) % FOLDS, row["clean"] == "1", None, False,
+            row["source"], row["cls"], int(row["split"]) % FOLDS, row["clean"] == "1", None, False,
         )
         for row in _rows(folder / "manifest.csv")
     ]  # fmt: skip
@@ -90,7 +97,8 @@ def read_live_fire(folder: Path) -> list[Recording]:
     return [
         Recording(
             row["clip"], folder / row["file"], float(row["start_s"]), float(row["duration_s"]),
-            GUNSHOT if row["label"] == "1" else BACKGROUND, "live_fire", position_fold(row["split"], positions), True,
+            GUNSHOT if row["label"] == "1" else BACKGROUND, "live_fire", row["split"], row.get("cls", ""),
+            position_fold(row["split"], positions), True,
             0.5 if row["label"] == "1" else None, True,
         )
         for row in rows

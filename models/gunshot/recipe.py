@@ -1,177 +1,308 @@
-"""Make the gunshot classifiers from folders of audio: prepare, cross-validate, calibrate, train, export.
+"""Make the gunshot detectors from folders of audio: prepare, cross-validate, calibrate, train, export.
 
-    PYTHONPATH=. python models/gunshot/recipe.py --clips DIR --live-fire DIR --teacher mn04_as.onnx --work DIR
+    models/gunshot/train --clips DIR --live-fire DIR --teacher mn04_as.onnx --work DIR [--out DIR] [STAGE]
 
-with the packages of requirements.txt. ``--clips`` and ``--live-fire`` are laid out as card.md says and may be your own;
-either may be left out, and so may ``--teacher``. Everything in between is kept in ``--work`` and reused, so that a run
-that was stopped goes on where it was. The ONNX files go to ``--out``, by default the folder of this file; the scores of
-the cross-validation stay in ``--work`` as ``NAME-clips.jsonl`` and ``NAME-live_fire.jsonl``, one JSON object a clip.
+STAGE is one of
 
-"gunshot" learns only from recordings whose licence allows commercial and government use, "gunshot-research" from all.
+    prepare   make the views and the device's windows of all recordings (half an hour on two cores)
+    crossval  and train once for each held-out fold, and write its scores: NAME-clips.jsonl, NAME-live_fire.jsonl in
+              --work, one JSON object a recording, each scored by a file that heard nothing of its fold
+    fit       and train on everything that each file may learn from: NAME.onnx in --out
+    card      and write figures.md into --work: the tables of the model card
+
+and each does what it needs of those before; left out, all is done. ``--clips`` and ``--live-fire`` are laid out as
+card.md says and may be your own; either may be left out, and so may ``--teacher`` (then there is no gunshot-mn04, and
+the students learn from labels alone). Everything in between is kept in ``--work`` and reused: a run that was stopped
+goes on where it was. "gunshot" and "gunshot-mn04" learn only from recordings whose licence allows commercial and
+government use, "gunshot-research" from all.
+
+Students share work without sharing what they may not hear: one is trained without folds 0 and 1 and one without 2 and
+3; each fold's student goes on from the one that did not hear it, and gunshot-research from gunshot of its own fold.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from corpus import FOLDS, GUNSHOT, Recording, read_clips, read_live_fire
-from network import export
-from numpy.typing import NDArray
-from prepare import Examples, prepare
-from scipy.optimize import minimize_scalar
-from training import train
+import torch
 
-from edge_agent.gunshots.classifier import OnnxShotClassifier
-from edge_agent.gunshots.listening import listen_to
-from edge_agent.records import AudioBlock, CaptureTime
+from models.gunshot.corpus import FOLDS, Recording, read_clips, read_live_fire
+from models.gunshot.exporting import ShippedStudent, export_heads, export_student
+from models.gunshot.figures import write_figures
+from models.gunshot.heads import OPINION_SHARE, Head, Heads, ShippedHead, train_heads
+from models.gunshot.hearing import Windows, hear, with_windows
+from models.gunshot.network import Student
+from models.gunshot.sampling import CLEAN_ONLY, allowed_for, chances
+from models.gunshot.scoring import Calibration, calibrate, read_scores, scores_of, write_scores
+from models.gunshot.training import BATCH, Teaching, averaged_in, teaching_of, train
+from models.gunshot.views import Views, open_views, prepare
 
-NAMES = ("gunshot", "gunshot-research")
-# Held-out negatives that may pass: the threshold that ships is set on them.
-FALSE_SHARE = 0.01
-_BLOCK_S = 0.25
+STAGES = ("prepare", "crossval", "fit", "card")
+STUDENTS = ("gunshot", "gunshot-research")
+HEAD = "gunshot-mn04"
+_EVERYTHING = "all"
 
 
-def main() -> None:
-    """Run the stages that are not done yet."""
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """How heads are trained.
+
+    Attributes:
+        plain: how much likelier a plain view is drawn than a changed one.
+        live_fire: the share of live-fire shots.
+        steps: batches of each; they learn the few clean recordings by heart if left to it.
+        count: how many are averaged.
+        opinion_share: how much of the teacher's gun logit is added.
+    """
+
+    plain: float
+    live_fire: float
+    steps: int
+    count: int
+    opinion_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One training of a student.
+
+    Attributes:
+        file: whose recordings it may learn from.
+        after: the round whose student it goes on from, or None.
+        steps: batches.
+        plain: how much likelier a plain view is drawn than a changed one.
+        taught: how the heads are trained that teach it.
+    """
+
+    file: str
+    after: str | None
+    steps: int
+    plain: float
+    taught: Dose
+
+
+_HEAD_DOSE = Dose(plain=60, live_fire=0.12, steps=300, count=3, opinion_share=OPINION_SHARE)
+_MILD = Dose(plain=10, live_fire=0.07, steps=300, count=1, opinion_share=0.3)
+_WIDE = Dose(plain=60, live_fire=0.07, steps=600, count=1, opinion_share=0.1)
+_BASE = "base"
+ROUNDS = {
+    _BASE: Round("gunshot", None, 7000, 5, _MILD),
+    "gunshot": Round("gunshot", _BASE, 1600, 5, _MILD),
+    "gunshot-research": Round("gunshot-research", "gunshot", 1100, 8, _WIDE),
+}
+_LIVE_FIRE = 0.07
+"""A student's share of live-fire shots among its draws."""
+HEAD_SHARES = {"gunshot": 0.75, "gunshot-research": 0.5}
+"""Of a student's logits, the share that was learned from the heads: chosen on the held-out scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """What every stage needs.
+
+    Attributes:
+        recordings: all of them.
+        teacher: mn04's file, or None.
+        work: folder for everything in between.
+        out: folder for the files that ship.
+        share: of the usual number of views.
+        training: of the usual number of steps.
+        workers: processes side by side, one thread each.
+    """
+
+    recordings: tuple[Recording, ...]
+    teacher: Path | None
+    work: Path
+    out: Path
+    share: float
+    training: float
+    workers: int
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stages that are not done yet.
+
+    Returns:
+        0; 2 where the arguments are of no use; 130 after Ctrl-C, with everything kept that was done.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", nargs="?", choices=STAGES, default=STAGES[-1])
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--live-fire", type=Path)
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--steps", type=int, default=2500, help="batches of 64 a training")
+    parser.add_argument("--views", type=float, default=1.0, help="share of the usual 119,000 views")
+    parser.add_argument("--training", type=float, default=1.0, help=f"share of the usual steps, batches of {BATCH}")
     parser.add_argument("--workers", type=int, default=2, help="trainings side by side, one thread each")
-    parser.add_argument("--only", choices=NAMES, help="make one file instead of both")
-    args = parser.parse_args()
-    recordings = [
+    args = parser.parse_args(arguments)
+    recordings = (
         *(read_clips(args.clips) if args.clips else []),
         *(read_live_fire(args.live_fire) if args.live_fire else []),
-    ]
+    )
     if not recordings:
         parser.error("no recordings: name --clips, --live-fire or both")
-    args.work.mkdir(parents=True, exist_ok=True)
-    examples = load_examples(args.work / "examples.npz", recordings, args.teacher, args.workers)
-    del examples  # the workers read it themselves; here it would only take their memory
-    names = [args.only] if args.only else list(NAMES)
-    tasks = [(name, fold) for name in names for fold in (*range(FOLDS), None)]
-    with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
-        jobs = [pool.submit(_train_one, recordings, args.work, name, fold, args.steps) for name, fold in tasks]
-        for job in jobs:
-            job.result()
-        for name in names:
-            parts = [pool.submit(score_fold, recordings, args.work, name, fold) for fold in range(FOLDS)]
-            scores = {clip: score for part in parts for clip, score in part.result().items()}
-            temperature, threshold = calibrate(recordings, scores, clean_only=name == "gunshot")
-            _write_scores(recordings, scores, args.work / name)
-            student = train(*_what(recordings, args.work, name, None), steps=args.steps, **_as(args.work, name, None))
-            target = args.out / f"{name}.onnx"
-            export(student, target, name=name, temperature=temperature, threshold=threshold)
-            print(f"{target}: temperature {temperature:.3f}, threshold {threshold:.3f}", file=sys.stderr)
+    kitchen = Kitchen(recordings, args.teacher, args.work, args.out, args.views, args.training, args.workers)
+    try:
+        run(kitchen, args.stage)
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
 
 
-def load_examples(path: Path, recordings: Sequence[Recording], teacher: Path | None, workers: int) -> Examples:
-    """Read the prepared examples, or prepare them.
-
-    Raises:
-        SystemExit: those in ``path`` belong to another list of recordings.
-    """
-    if not path.exists():
-        made = prepare(recordings, teacher, workers)
-        np.savez(path, features=made.features, embeddings=made.embeddings, bangs=made.bangs, recording=made.recording)
-    with np.load(path) as kept:
-        examples = Examples(kept["features"], kept["embeddings"], kept["bangs"], kept["recording"])
-    if int(examples.recording[-1]) != len(recordings) - 1:
-        sys.exit(f"{path}: made from {int(examples.recording[-1]) + 1} recordings, got {len(recordings)}. Remove it.")
-    return examples
-
-
-def allowed_for(
-    name: str, held_out: int | None, recordings: Sequence[Recording], examples: Examples
-) -> NDArray[np.bool_]:
-    """Return which crops the file ``name`` may learn from while fold ``held_out`` (None: none) is held out."""
-    chosen = (recordings[i] for i in examples.recording)
-    return np.array([(r.clean or name != "gunshot") and r.fold != held_out for r in chosen])
+def run(kitchen: Kitchen, stage: str) -> None:
+    """Do ``stage`` and what it needs of those before."""
+    wanted = STAGES[: STAGES.index(stage) + 1]
+    prepare(kitchen.recordings, kitchen.teacher, kitchen.work / "views", share=kitchen.share, workers=kitchen.workers)
+    windows = hear(kitchen.recordings, kitchen.teacher, kitchen.work, kitchen.workers)
+    if "crossval" in wanted:
+        _students(kitchen, [f"{fold}" for fold in range(FOLDS)])
+        _heads(kitchen, [f"{fold}" for fold in range(FOLDS)])
+        _judge(kitchen, windows)
+    if "fit" in wanted:
+        _students(kitchen, [_EVERYTHING])
+        _heads(kitchen, [_EVERYTHING])
+        _ship(kitchen)
+    if "card" in wanted:
+        told = {name: read_scores(kitchen.recordings, kitchen.work / name) for name in _names(kitchen)}
+        write_figures(kitchen.recordings, told, kitchen.work)
 
 
-def score_fold(recordings: Sequence[Recording], work: Path, name: str, fold: int) -> dict[str, float]:
-    """Let the device's own code hear the recordings of ``fold`` with the network that never heard them."""
-    kept = work / f"{name}-{fold}.scores.json"
-    if not kept.exists():
-        classifier = OnnxShotClassifier(work / f"{name}-{fold}.onnx")
-        chosen = (r for r in recordings if r.fold == fold)
-        scores = {r.clip: listen_to(_blocks(r), classifier, threshold=2.0).score for r in chosen}
-        kept.write_text(json.dumps(scores), encoding="utf-8")
-    return dict(json.loads(kept.read_text(encoding="utf-8")))
+def _names(kitchen: Kitchen) -> tuple[str, ...]:
+    return (*STUDENTS, HEAD) if kitchen.teacher else STUDENTS
 
 
-def calibrate(recordings: Sequence[Recording], scores: dict[str, float], *, clean_only: bool) -> tuple[float, float]:
-    """Fit temperature and threshold to held-out scores.
-
-    Returns:
-        The temperature that makes the held-out scores likeliest (gunshot against the rest, shots and others counted
-        alike), and the probability, after it, that at most ``FALSE_SHARE`` of the held-out others reach, among the
-        clips and among the live-fire windows.
-    """
-    heard = [r for r in recordings if r.clean or not clean_only]
-    probability = np.clip([scores[r.clip] for r in heard], 1e-6, 1 - 1e-6)
-    shot = np.array([r.kind == GUNSHOT for r in heard])
-    odds = np.log(probability / (1 - probability))
-
-    def cost(temperature: float) -> float:
-        surprise = np.logaddexp(0, np.where(shot, -odds, odds) / temperature)
-        return float(surprise[shot].mean() + surprise[~shot].mean())
-
-    temperature = float(minimize_scalar(cost, bounds=(0.3, 4.0), method="bounded").x)
-    # Softmax over four classes is not exactly a scaled logit, but near the threshold two classes have it all.
-    scaled = 1 / (1 + np.exp(-odds / temperature))
-    live_fire = np.array([r.live_fire for r in heard])
-    quiet = [scaled[~shot & part] for part in (live_fire, ~live_fire)]
-    threshold = max(float(np.quantile(part, 1 - FALSE_SHARE)) for part in quiet if len(part))
-    return temperature, threshold
+def _students(kitchen: Kitchen, folds: Iterable[str]) -> None:
+    """Train the students of ``folds`` ("all": nothing held out); each goes on from one of the round before."""
+    folds = list(folds)
+    rounds = (
+        [(_BASE, base) for base in sorted({_base_of(fold) for fold in folds})],
+        *([(name, fold) for fold in folds] for name in STUDENTS),
+    )
+    with ProcessPoolExecutor(kitchen.workers, get_context("spawn")) as pool:
+        for jobs in rounds:
+            todo = [job for job in jobs if not _made(kitchen, *job).exists()]
+            for job in [pool.submit(_train_one, kitchen, name, fold) for name, fold in todo]:
+                job.result()
 
 
-def _train_one(recordings: Sequence[Recording], work: Path, name: str, fold: int | None, steps: int) -> None:
-    student = train(*_what(recordings, work, name, fold), steps=steps, **_as(work, name, fold))
-    if fold is not None:
-        export(student, work / f"{name}-{fold}.onnx", name=name, temperature=1.0, threshold=0.5)
+def _made(kitchen: Kitchen, name: str, fold: str) -> Path:
+    """Return the file that is there when a training is over."""
+    return kitchen.work / f"{name}-{fold}.{'onnx' if name in STUDENTS else 'over'}"
 
 
-def _what(
-    recordings: Sequence[Recording], work: Path, name: str, fold: int | None
-) -> tuple[Sequence[Recording], Examples, NDArray[np.bool_]]:
-    examples = load_examples(work / "examples.npz", recordings, None, 1)
-    return recordings, examples, allowed_for(name, fold, recordings, examples)
+def _heads(kitchen: Kitchen, folds: Iterable[str]) -> None:
+    """Train the heads of ``folds`` that ship, or judge."""
+    if kitchen.teacher:
+        views = _views(kitchen)
+        for fold in folds:
+            heads = _heads_for(kitchen, views, HEAD, HEAD, fold, _HEAD_DOSE)
+            target = kitchen.work / f"{HEAD}-{fold}.onnx"
+            export_heads(ShippedHead(heads, Calibration()), target, name=HEAD)
 
 
-def _as(work: Path, name: str, fold: int | None) -> dict[str, Path | int]:
-    return {"seed": 1, "checkpoint": work / f"{name}-{'all' if fold is None else fold}.pt"}
+def _train_one(kitchen: Kitchen, name: str, fold: str) -> None:
+    """Train one student in a process of its own, unless it is there already."""
+    torch.set_num_threads(1)
+    plan = ROUNDS[name]
+    views = _views(kitchen)
+    allowed = allowed_for(plan.file, _held_out(fold), views)
+    drawn = chances(kitchen.recordings, views, allowed, plain=plan.plain, live_fire=_LIVE_FIRE)
+    teaching: Teaching | None = None
+    if kitchen.teacher:
+        heads = _heads_for(kitchen, views, plan.file, name, fold, plan.taught)
+        teaching = teaching_of(views, np.flatnonzero(drawn), heads, plan.taught.opinion_share)
+    before = f"{_BASE}-{_base_of(fold)}" if plan.after == _BASE else f"{plan.after}-{fold}"
+    student = train(
+        views,
+        drawn,
+        teaching,
+        steps=max(2, round(kitchen.training * plan.steps)),
+        seed=1,
+        checkpoint=kitchen.work / f"{name}-{fold}.pt",
+        start=None if plan.after is None else kitchen.work / f"{before}.pt",
+    )
+    if name in STUDENTS:
+        _export_student(kitchen, student, name, _made(kitchen, name, fold), Calibration())
+    else:
+        _made(kitchen, name, fold).touch()
 
 
-def _blocks(recording: Recording) -> Iterator[AudioBlock]:
-    with soundfile.SoundFile(recording.path) as file:
-        file.seek(int(recording.start_s * file.samplerate))
-        frames = -1 if recording.duration_s is None else int(recording.duration_s * file.samplerate)
-        samples = file.read(frames, dtype="float32", always_2d=True).mean(axis=1)
-        rate_hz = file.samplerate
-    step = round(_BLOCK_S * rate_hz)
-    for start in range(0, len(samples), step):
-        captured = CaptureTime(round(start * 1e9 / rate_hz), 0, 0)
-        yield AudioBlock("recording", samples[start : start + step], rate_hz, captured, 0, recording.clip)
+def _export_student(kitchen: Kitchen, student: Student, name: str, target: Path, calibration: Calibration) -> None:
+    head_share = HEAD_SHARES[name] if kitchen.teacher else 0.0
+    export_student(ShippedStudent(student, head_share, calibration), target, name=name)
 
 
-def _write_scores(recordings: Sequence[Recording], scores: dict[str, float], stem: Path) -> None:
-    for live_fire, part in ((False, "clips"), (True, "live_fire")):
-        lines = (json.dumps({"clip": r.clip, "score": scores[r.clip]}) for r in recordings if r.live_fire == live_fire)
-        stem.with_name(f"{stem.name}-{part}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _heads_for(kitchen: Kitchen, views: Views, file: str, called: str, fold: str, dose: Dose) -> Heads:
+    """Train heads on what ``file`` may learn from without ``fold``, or read them."""
+    kept = kitchen.work / f"heads-{called}-{fold}.pt"
+    if kept.exists():
+        heads = Heads([Head() for _ in range(dose.count)])
+        heads.load_state_dict(torch.load(kept, weights_only=True))
+        return heads.eval()
+    drawn = chances(
+        kitchen.recordings,
+        views,
+        allowed_for(file, _held_out(fold), views),
+        plain=dose.plain,
+        live_fire=dose.live_fire,
+        labelled=True,
+    )
+    heads = train_heads(views.embeddings, views.kind, drawn, steps=dose.steps, count=dose.count)
+    torch.save(heads.state_dict(), kept)
+    return heads
+
+
+def _judge(kitchen: Kitchen, windows: Windows) -> None:
+    """Score each recording by the file that never heard its fold."""
+    folds = np.array([r.fold for r in kitchen.recordings])
+    for name in _names(kitchen):
+        scores = np.full(len(folds), -np.inf, np.float32)
+        for fold in range(FOLDS):
+            path = kitchen.work / f"{name}-{fold}.onnx"
+            scores = np.maximum(scores, scores_of(path, windows, len(folds), folds == fold))
+        write_scores(kitchen.recordings, scores, kitchen.work / name)
+
+
+def _ship(kitchen: Kitchen) -> None:
+    """Calibrate by the held-out scores and write the files that ship."""
+    kitchen.out.mkdir(parents=True, exist_ok=True)
+    for name in _names(kitchen):
+        scores = read_scores(kitchen.recordings, kitchen.work / name)
+        calibration = calibrate(kitchen.recordings, scores, clean_only=name in CLEAN_ONLY)
+        target = kitchen.out / f"{name}.onnx"
+        if name == HEAD:
+            heads = _heads_for(kitchen, _views(kitchen), HEAD, HEAD, _EVERYTHING, _HEAD_DOSE)
+            export_heads(ShippedHead(heads, calibration), target, name=name)
+        else:
+            student = averaged_in(kitchen.work / f"{name}-{_EVERYTHING}.pt")
+            _export_student(kitchen, student, name, target, calibration)
+        print(f"{target}: {calibration}", file=sys.stderr)
+
+
+def _views(kitchen: Kitchen) -> Views:
+    """Return the views and the device's windows, both of which are there."""
+    views = open_views(kitchen.recordings, kitchen.work / "views", kitchen.share)
+    return with_windows(kitchen.recordings, views, hear(kitchen.recordings, kitchen.teacher, kitchen.work))
+
+
+def _held_out(fold: str) -> tuple[int, ...]:
+    """Return the folds that are held out by one called ``fold``: "2", "without-01" or "all"."""
+    return () if fold == _EVERYTHING else tuple(int(digit) for digit in fold.removeprefix("without-"))
+
+
+def _base_of(fold: str) -> str:
+    """Return which student a fold's goes on from: one that heard neither it nor the fold beside it."""
+    return "without-01" if fold in ("0", "1") else "without-23"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

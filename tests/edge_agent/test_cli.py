@@ -1,6 +1,8 @@
 """``check-config`` says what ``run`` would refuse, and ends with 2."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -75,3 +77,33 @@ def test_a_refused_address_is_shown_without_its_password(folder: Path) -> None:
     assert code == 2
     assert "agent.yaml:7: cameras[1].url" in finding
     assert "secret" not in finding
+
+
+@pytest.mark.parametrize("imported", ["structlog", "edge_agent.commands.listen", "edge_agent.gunshots.opening"])
+def test_ctrl_c_while_something_is_imported_ends_with_130_and_no_traceback(imported: str) -> None:
+    program = (
+        "import sys\n"
+        "from edge_agent.cli import main\n"
+        "class CtrlC:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name == {imported!r}: raise KeyboardInterrupt\n"
+        f"assert {imported!r} not in sys.modules\n"
+        "sys.meta_path.insert(0, CtrlC())\n"
+        "sys.argv = ['edge-agent', 'listen', 'a.wav']\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
+def test_no_command_pays_for_what_another_one_needs() -> None:
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from edge_agent.cli import app\n"
+        "assert CliRunner().invoke(app, ['listen', '--help']).exit_code == 0\n"
+        "slow = {'yaml', 'cryptography', 'aiosqlite', 'onnxruntime', 'scipy', 'cv2'}\n"
+        "print(*sorted(slow & sys.modules.keys()))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "\n"

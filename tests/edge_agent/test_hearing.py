@@ -117,6 +117,21 @@ def test_pains_23_a_shot_goes_at_once_and_its_clip_follows_and_names_it() -> Non
     assert kept.entries[2].captured.utc_ns < kept.entries[0].captured.utc_ns, "that of the clip's first sample"
 
 
+def test_a_shot_is_told_although_the_microphone_falls_silent_with_it() -> None:
+    stage = ShotStage(ShotDetector(Gun(), 0.5, ClipSettings(1.0, 3.0)))
+    for block in blocks(street([2.0], 2.3)):
+        assert not stage.observe(block)
+        assert not stage.tick(block.captured.boot_ns)
+    silent_boot_ns = BEGAN.boot_ns + 2_300_000_000
+    assert not stage.tick(silent_boot_ns)
+    shot, clip = stage.tick(silent_boot_ns + 3_000_000_000)
+    assert isinstance(shot, HeardShot)
+    assert isinstance(clip, KeptClip)
+    assert clip.shots == (shot.number,)
+    assert not stage.tick(silent_boot_ns + 3_100_000_000)
+    assert not stage.close()
+
+
 def test_a_shot_that_the_outbox_refused_is_not_in_its_clip() -> None:
     *_, clip = played(Kept(lambda number: number == 1), street([2.0, 2.6], 8))
     assert isinstance(clip, ShotClip)
@@ -153,11 +168,17 @@ def fields_of(shot: HeardShot) -> dict[str, object]:
     ("error_ns", "timing", "doubt"),
     [
         (1_000_000, GOOD, ""),
-        (1_000_000, POOR, "clock not good enough for location: 30 ms; takes part in classification only"),
+        (
+            1_000_000,
+            POOR,
+            "clock not good enough for location: 30 ms; takes part in classification only; "
+            "`edge-agent doctor` says what to do",
+        ),
         (
             16_000_000_000,
             GOOD,
-            "clock not good enough for location: 16 s; takes part in classification only",
+            "clock not good enough for location: 16 s; takes part in classification only; "
+            "`edge-agent doctor` says what to do",
         ),
     ],
 )

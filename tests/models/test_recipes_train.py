@@ -12,7 +12,7 @@ FILES = sorted(ROOT.glob("tests/models/*/test_training.py"))
 
 
 def test_every_recipe_is_here() -> None:
-    assert {file.parent.name for file in FILES} == {"plate_detector", "plate_ocr"}
+    assert {file.parent.name for file in FILES} == {"gunshot", "plate_detector", "plate_ocr"}
 
 
 @pytest.mark.skipif(not TRAINING.exists(), reason="no training environment: ./scripts/setup --for-training")

@@ -1,6 +1,7 @@
 """Incidents over a real store: what devices heard is put together, placed and alerted, in whatever order it came."""
 
 import asyncio
+import math
 import random
 from typing import Any
 
@@ -392,6 +393,51 @@ async def test_an_incident_takes_so_many_shots_and_no_more(street: Any, monkeypa
         await street.look()
         street.clock.advance(S)
     assert [one.rounds for one in await street.incidents()] == [4, 3]
+
+
+async def test_a_full_incident_that_waits_for_the_others_still_alerts(
+    street: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_MOST_OF_ONE", 2)
+    street.rules = Rules(alert_from=0.3)
+    follower = street.new_follower()
+    await street.corners("ear-1", "ear-2")
+    await street.take(*street.shot(PLACE, 0, ["ear-1"]), *street.shot(PLACE, 1, ["ear-1"]))
+    await street.look(follower)
+    assert not await street.alerts()
+    street.clock.advance(20 * S)
+    await street.look(follower)
+    assert len(await street.alerts()) == 1
+
+
+async def test_a_device_that_raves_keeps_nobody_elses_shots_from_being_located(
+    street: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_MOST_OF_DEVICE", 3)
+    monkeypatch.setattr(following, "_MOST_AROUND", 12)
+    await street.corners("ear-1", "ear-2", "ear-3", "ear-4")
+    await street.take(*(one for at in range(15) for one in street.shot((900.0, 900.0), 0.1 * at, ["ear-4"])))
+    with structlog.testing.capture_logs() as logs:
+        await street.look()
+    assert sum(line["of"] for line in logs if line["event"] == "shots_left_out_of_incidents") == 12
+    await street.take(*street.shot(PLACE, 1.0, ["ear-1", "ear-2", "ear-3"]))
+    await street.look()
+    located = [one for one in await street.incidents() if one.location is not None]
+    assert [{sensor.device for sensor in one.sensors if sensor.used} for one in located] == [
+        {"ear-1", "ear-2", "ear-3"}
+    ]
+
+
+async def test_one_device_is_one_witness_however_many_microphones_it_says_it_has(street: Any) -> None:
+    await street.corners("ear-1")
+    for at, place in enumerate(((-150, -120), (140, -130), (150, 125), (-145, 140), (0, 210), (-220, 10))):
+        said = {"microphone": f"m{at}", "offset": Offset(1_000 * place[0], 1_000 * place[1], 6_000)}
+        await street.take(("ear-1", street.arrival("ear-1", math.dist(PLACE, place) / 340.3, 0.9, **said)))
+    await street.look()
+    incident = await street.incident()
+    assert incident.location is not None
+    assert incident.confidence == "low"
+    assert incident.probability == pytest.approx(0.9, abs=0.01)
 
 
 async def test_live_arrivals_go_before_a_backlog_and_none_of_it_is_passed_over(

@@ -137,6 +137,15 @@ def test_a_position_that_is_measured_anew_each_time_is_of_one_sensor() -> None:
     assert len(found.solution.rounds) == 3
 
 
+def test_a_device_that_claims_to_be_everywhere_is_not_believed_where() -> None:
+    claimed = [replace(heard(1 + at, "a", at_s=0.05 * at), place=place(1_500.0 * at, 1_500.0 * at)) for at in range(40)]
+    honest = [heard(100 + at, device) for at, device in enumerate(("b", "c", "d"))]
+    found = solved([*claimed, *honest])
+    assert sorted(shot for one in found for shot in ids(one)) == [*range(1, 41), 100, 101, 102]
+    assert len({one.place for each in found for one in each.microphones.values() if one.device == "a"} - {None}) == 8
+    assert any({"b/mast", "c/mast", "d/mast"} <= set(one.solution.sensors_used) for one in found)
+
+
 def test_shots_of_nobody_knows_where_stay_with_their_device() -> None:
     shots = [replace(heard(at, device), place=None) for at, device in enumerate(("a", "b", "a"), start=1)]
     assert sorted(ids(one) for one in solved(shots)) == [[1, 3], [2]]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from collector.store import feed, queries, tables
+from collector.store import feed, queries, sounds, tables
 from collector.store.feed import FeedKind
 from edge_wire.messages import Alternative, Media, Offset, Part, Position, ShotClip
 
@@ -218,6 +218,17 @@ async def test_the_clips_of_an_alert_are_asked_for_from_near_to_far(four: Any) -
     ]
     await four.pipeline.ask_for_sound(1, [2])
     assert [message.header.device for message in four.sent()] == ["ear-2"]
+
+
+async def test_one_device_cannot_make_us_ask_for_clips_without_end(four: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "_MOST_CLIPS", 2)
+    for at in range(2, 6):
+        await four.settle(four.devices[0].publish(four.make.shot()))
+        await four.settle(four.devices[0].publish(clip((at, at), sha256=bytes([10 + at]) * 32)))
+    await make_incident(four, ranking=("ear-1", "ear-2", "ear-3", "ear-4"))
+    four.sent()
+    await four.pipeline.ask_for_sound(1, None)
+    assert sorted(message.header.device for message in four.sent()) == ["ear-1", "ear-1", "ear-2", "ear-3", "ear-4"]
 
 
 async def test_recordings_are_asked_for_only_when_somebody_wants_them(four: Any) -> None:

@@ -56,6 +56,17 @@ def off_m(incident: Incident, shot: tuple[float, float]) -> float:
     return math.dist((incident.x_m, incident.y_m), shot)
 
 
+def test_two_places_that_clatter_for_long_take_each_arrival_once() -> None:
+    two = RING[:2]
+    rng = random.Random(5)
+    arrivals = [
+        Arrival(one.id, rng.uniform(0.0, 20.0), score=0.8, key=f"{one.id}/{n}") for one in two for n in range(200)
+    ]
+    told = Counter(arrival.key for one in locate(two, arrivals, CALM) for arrival in one.arrivals)
+    assert set(told.values()) == {1}
+    assert len(told) == len(arrivals)
+
+
 def test_a_shot_is_found_where_and_when_it_was_fired() -> None:
     incident = only(locate(RING, heard(RING, (120.0, -60.0)), CALM))
     assert off_m(incident, (120.0, -60.0)) < 0.5

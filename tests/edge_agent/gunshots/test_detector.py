@@ -197,6 +197,31 @@ def test_a_quiet_street_never_reaches_the_classifier(street: Street, blocks_of: 
     assert classifier.heard == []
 
 
+def test_however_busy_the_sound_the_classifier_is_asked_about_once_a_second(
+    street: Street, blocks_of: Blocks, classifier
+) -> None:
+    classifier.gunshot = 0.05
+    busy = street(np.arange(0.5, 19.5, 0.13), seconds=20)
+    assert hear_all(ShotDetector(classifier, 0.5), blocks_of(busy, size=1600)) == []
+    assert 15 <= len(classifier.heard) <= 21
+
+
+@pytest.mark.parametrize("at_s", [2.0, 2.12, 2.38, 2.9])
+def test_a_shot_is_told_within_a_second_and_three_tenths_also_out_of_busy_sound(
+    street: Street, blocks_of: Blocks, classifier, at_s: float
+) -> None:
+    samples = 0.1 * street(np.arange(0.5, 6, 0.13), noise=0.0) + street([at_s])
+    detector = ShotDetector(classifier, 0.5)
+    told_s = [
+        number * 0.02
+        for number, block in enumerate(blocks_of(samples, size=320), 1)
+        for told in detector.hear(block)
+        if isinstance(told, HeardShot) and told.at_s == pytest.approx(at_s, abs=0.002)
+    ]
+    assert len(told_s) == 1
+    assert 1.0 <= told_s[0] - at_s <= 1.33
+
+
 def test_silence_is_no_error(blocks_of: Blocks, classifier) -> None:
     assert hear_all(ShotDetector(classifier, 0.5), blocks_of(np.zeros(80_000, np.float32))) == []
 

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -15,6 +17,18 @@ def test_the_same_as_scipys_filter(rate_hz: int, to_hz: int, seconds: float) -> 
     resampled = resample(samples, rate_hz, to_hz)
     assert resampled.dtype == np.float32
     np.testing.assert_allclose(resampled, expected, atol=5e-6)
+
+
+def test_rates_without_a_common_divisor_take_no_more_memory() -> None:
+    samples = np.sin(np.arange(44_101) * 2 * np.pi * 440 / 44_101).astype(np.float32)
+    tracemalloc.start()
+    resampled = resample(samples, 44_101, 12_000)
+    most_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    expected = np.sin(np.arange(12_000) * 2 * np.pi * 440 / 12_000)
+    assert resampled.dtype == np.float32
+    np.testing.assert_allclose(resampled[100:-100], expected[100:-100], atol=2e-3)
+    assert most_bytes < 100e6
 
 
 def test_nothing_and_the_same_rate_stay_as_they_are() -> None:

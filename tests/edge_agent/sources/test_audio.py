@@ -74,6 +74,24 @@ def test_a_broken_recording_is_named(tmp_path: Path, clock: FakeClock) -> None:
         list(source.blocks())
 
 
+@pytest.mark.parametrize("rate_hz", [3_999, 2_000_000_000])
+def test_a_rate_that_no_microphone_has_is_refused_before_memory_is_made_for_it(tmp_path: Path, rate_hz: int) -> None:
+    write(tmp_path / "a.wav", 1000 / rate_hz, rate_hz)
+    with pytest.raises(SourceError, match=rf"got {rate_hz} samples a second, expected 4000 to 384000"):
+        next(read_blocks(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize(("value", "told"), [(np.nan, "nan"), (np.inf, "inf"), (32_768.0, "32768"), (1e38, "1e\\+38")])
+def test_what_is_no_sound_is_refused_where_it_stands(tmp_path: Path, value: float, told: str) -> None:
+    samples = np.zeros(8_000, np.float32)
+    samples[5_000] = value
+    soundfile.write(tmp_path / "a.wav", samples, 8_000, subtype="FLOAT")
+    blocks = read_blocks(tmp_path / "a.wav")
+    assert [next(blocks)[0], next(blocks)[0]] == [0, 2_000]
+    with pytest.raises(SourceError, match=f"got {told} after sample 4000, expected numbers from -1 to 1"):
+        next(blocks)
+
+
 def test_a_recording_that_breaks_off_inside_is_named(tmp_path: Path) -> None:
     write(tmp_path / "cut.flac", 3.0)
     whole = (tmp_path / "cut.flac").read_bytes()
@@ -87,7 +105,7 @@ def test_an_empty_recording_and_samples_that_are_no_numbers_are_refused(tmp_path
     with pytest.raises(SourceError, match="no samples"):
         list(read_blocks(tmp_path / "empty.wav"))
     soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan], np.float32), 8000, subtype="FLOAT")
-    with pytest.raises(SourceError, match="no numbers"):
+    with pytest.raises(SourceError, match="got nan after sample 0"):
         list(read_blocks(tmp_path / "nan.wav"))
 
 

@@ -79,7 +79,7 @@ class FakePortAudio(ModuleType):
         self.plugged: list[SoundCard] = [ONBOARD, FIRST]
         self.listed: list[SoundCard] = []
         self.open: list[Any] = []
-        self.broken = False
+        self.broken = self.stuck = False
         self._initialized = 1  # by its import
 
     def _terminate(self) -> None:
@@ -109,9 +109,13 @@ class FakePortAudio(ModuleType):
     def InputStream(self, **settings: Any) -> Any:  # noqa: N802 - its name there
         if settings["device"] not in [card.index for card in self.plugged]:
             raise self.PortAudioError("Device unavailable")
-        stream = SimpleNamespace(**settings, start=lambda: self.open.append(stream))
-        stream.close = lambda: self.open.remove(stream)
+        stream: Any = SimpleNamespace(**settings, start=self._start, close=lambda: self.open.remove(stream))
+        self.open.append(stream)
         return stream
+
+    def _start(self) -> None:
+        if self.stuck:
+            raise self.PortAudioError("Unanticipated host error")
 
 
 @pytest.fixture
@@ -159,6 +163,13 @@ def test_a_card_that_does_not_open_is_an_error_that_names_it(portaudio: FakePort
     with pytest.raises(SourceError, match=r"USB PnP: cannot be opened \(Device unavailable\)"):
         open_portaudio("USB PnP", 0.1, nothing)
     streams[0].close()
+
+
+def test_a_card_that_opens_and_does_not_start_is_let_go(portaudio: FakePortAudio) -> None:
+    portaudio.stuck = True
+    with pytest.raises(SourceError, match="Unanticipated host error"):
+        open_portaudio("USB PnP", 0.1, nothing)
+    assert not portaudio.open
 
 
 def test_blocks_come_with_their_age_and_whether_some_were_lost(portaudio: FakePortAudio) -> None:
