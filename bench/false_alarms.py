@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folds", type=Path, required=True, metavar="DIR")
     parser.add_argument("--model", default="gunshot")
     parser.add_argument("--threshold", type=float, help="instead of each file's own")
+    parser.add_argument("--temperature", type=float, default=1.0, help="that the shipped file has and a fold's has not")
+    parser.add_argument("--shift", type=float, default=0.0, help="likewise, of the shot's logit")
     parser.add_argument("--days", type=int, default=30, help="simulated, for what is left after fusion")
     parser.add_argument("--sensors", type=Path, help="a live-fire test's folder; else the first of FP1")
     parser.add_argument("--json", action="store_true")
@@ -71,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
+    for one in told.values():
+        one.scores = [_calibrated(score, asked.temperature, asked.shift) for score in one.scores]
     street = Told(sum(told[name].hours for name in _STREET), [score for name in _STREET for score in told[name].scores])
     rates = {name: _rate(one) for name, one in sorted({**told, "street": street}.items())}
     test = asked.sensors or sorted((asked.live_fire / "FP1").glob("test_*"))[0]
@@ -132,6 +137,11 @@ def _shots(path: Path, classifier: NetworkShotClassifier, threshold: float | Non
     detector = ShotDetector(classifier, classifier.threshold if threshold is None else threshold, clips=None)
     told = [heard for block in blocks for heard in detector.hear(block)] + detector.finish()
     return [(shot.at_s, shot.probability) for shot in told if isinstance(shot, HeardShot)]
+
+
+def _calibrated(score: float, temperature: float, shift: float) -> float:
+    kept = min(max(score, 1e-6), 1 - 1e-6)
+    return 1 / (1 + math.exp(-(math.log(kept / (1 - kept)) + shift) / temperature))
 
 
 def _joined(stretches: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
