@@ -49,6 +49,8 @@ from edge_agent.records import AudioBlock, HeardShot, KeptClip, OtherOnset
 _BEFORE_S = 1.0  # the onset stands in the middle of the window: what was before tells a shot from a busy street
 # A window's verdict holds for every onset in it, up to this long before its end: too little of later ones is heard.
 _LEAST_AFTER_S = 0.1
+# What is so much louder than what a window was judged for is asked about anew: a shot beside a jackhammer.
+_LOUDER_DB = 6.0
 # Sound is looked at when a verdict is due, but not more often than one, and not less often than the other.
 _SOONEST_S = 0.2
 _LATEST_S = 1.0
@@ -135,7 +137,7 @@ class ShotDetector:
         self._heard: list[Leap] = []  # decided or not, as long as it may overshadow another
         self._picked: Candidate | None = None
         self._rounds: list[Candidate] = []
-        self._judged: tuple[int, Mapping[str, float]] | None = None
+        self._judged: tuple[int, float, Mapping[str, float]] | None = None
         self._last_heard: tuple[float, Mapping[str, float]] | None = None
         self._due = 0
         self._new = 0
@@ -259,11 +261,11 @@ class ShotDetector:
     def _sift(self, scene: Scene) -> None:
         """Drop the first leap if it cannot be a shot; if it can, pick it and what follows it."""
         leap = self._leaps[0]
-        shared = self._shared_classes(leap.sample)
+        shared = self._shared_classes(leap.sample, leap.peak_dbfs)
         if (
             (shared is not None and gun_probability(shared) < self._threshold)  # by far the cheapest to find out
             or self._overshadowed(scene.rate_hz, leap.sample, leap.peak_dbfs)
-            or gun_probability(self._classes(scene, leap.sample)) < self._threshold
+            or gun_probability(self._classes(scene, leap.sample, leap.peak_dbfs)) < self._threshold
         ):
             self._leaps.pop(0)
         else:
@@ -317,7 +319,7 @@ class ShotDetector:
             return None
         if self._is_echo(scene, candidate, self._rounds):
             return None
-        classes = self._classes(scene, candidate.sample)
+        classes = self._classes(scene, candidate.sample, candidate.peak_dbfs)
         probability = gun_probability(classes)
         if probability < self._threshold:
             return None
@@ -381,8 +383,8 @@ class ShotDetector:
             leap.peak_dbfs > peak_dbfs + _BESIDE_DB and abs(leap.sample - sample) <= reach for leap in self._heard
         )
 
-    def _classes(self, scene: Scene, sample: int) -> Mapping[str, float]:
-        classes = self._shared_classes(sample)
+    def _classes(self, scene: Scene, sample: int, peak_dbfs: float) -> Mapping[str, float]:
+        classes = self._shared_classes(sample, peak_dbfs)
         if classes is None:
             first, last = self._window(scene, sample)
             if last > scene.end:  # the recording ends first: the window slides back over what there is
@@ -390,13 +392,17 @@ class ShotDetector:
             classes = self._classifier.classify(scene.between(first, last), scene.rate_hz)
             # Where the recording ends first, nothing follows that could have a window of its own.
             slid = last < sample + round(_BEFORE_S * scene.rate_hz)
-            self._judged = last if slid else last - round(_LEAST_AFTER_S * scene.rate_hz), classes
+            until = last if slid else last - round(_LEAST_AFTER_S * scene.rate_hz)
+            self._judged = until, peak_dbfs, classes
             self._last_heard = sample / scene.rate_hz, classes
         return classes
 
-    def _shared_classes(self, sample: int) -> Mapping[str, float] | None:
+    def _shared_classes(self, sample: int, peak_dbfs: float) -> Mapping[str, float] | None:
         """Return what the classifier said of the window before, if that holds for an onset at ``sample`` as well."""
-        return None if self._judged is None or sample >= self._judged[0] else self._judged[1]
+        if self._judged is None:
+            return None
+        until, judged_dbfs, classes = self._judged
+        return None if sample >= until or peak_dbfs > judged_dbfs + _LOUDER_DB else classes
 
     def _forget(self, scene: Scene, undecided: int) -> None:
         """Keep what a waiting candidate, a clip, or what the gate may name next can ask for; drop the rest."""
