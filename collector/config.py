@@ -92,8 +92,8 @@ class Locate(Settings):
     """The air as it usually is; without it 15 C and no wind are assumed, and locations are less sure."""
     audible_m: Annotated[float, Field(ge=50, le=5_000)] = 800.0
     """From how far a microphone usually hears a shot: its zone where it is the only one, and who is within earshot."""
-    alert_from: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """An incident alerts from this probability of gunfire, all sensors together (live fire: at least 0.95, see
+    alert_from: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """An incident alerts from this probability of gunfire, all sensors together (live fire: at least 0.99, see
     docs/locating.md). Nothing but this line moves it, on no holiday either; each incident keeps the one that it was
     judged by."""
     settle_s: Annotated[float, Field(ge=0.5, le=30)] = 2.5

@@ -22,7 +22,7 @@ class Rules:
         hold_gunshot_s: how long after a person's verdict ``gunshot``.
     """
 
-    alert_from: float = 0.9
+    alert_from: float = 0.95
     audible_m: float = 800.0
     weather: Weather | None = None
     settle_s: float = 2.5

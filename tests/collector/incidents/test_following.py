@@ -43,8 +43,8 @@ async def test_a_round_that_six_heard_is_one_located_incident_and_one_alert(stre
     (alert,) = await street.alerts()
     assert (alert.about, alert.support, alert.historical) == (incident, Support.RAISED, False)
     assert alert.why[0] == "6 devices heard 1 round."
-    assert "alerts from 0.90" in alert.why[1]
-    assert incident.alert_from == 0.9
+    assert "alerts from 0.95" in alert.why[1]
+    assert incident.alert_from == 0.95
     assert street.asked == [(incident.id, (1, 2, 3, 4, 5, 6))]
     async with street.store.read() as tx:
         told = [(row.kind, row.ref) for row in await feed.after(tx, 0)]
@@ -489,7 +489,7 @@ async def test_the_threshold_in_force_stays_with_its_incident(street: Any) -> No
     stricter: IncidentFollower = street.new_follower()
     await street.take(said[2])
     await street.look(stricter)
-    assert (await street.incident()).alert_from == 0.9
+    assert (await street.incident()).alert_from == 0.95
     await street.take(*street.shot(PLACE, 100, street.devices))
     await street.look(stricter)
-    assert [one.alert_from for one in await street.incidents()] == [0.9, 0.99]
+    assert [one.alert_from for one in await street.incidents()] == [0.95, 0.99]
