@@ -159,7 +159,7 @@ esac
 
 
 def test_training_gets_an_environment_of_its_own_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipes = ("models/plate_ocr/requirements.txt", "models/plate_detector/requirements.txt")
+    recipes = tuple(f"models/{name}/requirements.txt" for name in ("plate_ocr", "plate_detector", "gunshot"))
     for recipe in recipes:
         (checkout / recipe).parent.mkdir(parents=True)
         shutil.copy(ROOT / recipe, checkout / recipe)
