@@ -12,6 +12,8 @@ to be heard; its 16 kHz are made of the microphone's rate with the detector's ow
 every round; told is the median of the rounds, and the ratio of each round's figures, because the absolute ones depend
 on what else the machine does.
 
+Run it with ``OPENBLAS_NUM_THREADS=1``, which the agent sets for itself: NumPy is here before it can.
+
 YAMNet needs a TFLite runtime, which is no dependency of this project: ``ai-edge-litert`` from PyPI, in an environment
 of its own that sees this one's packages too. Without, its column is left out.
 """
