@@ -388,12 +388,54 @@ class SourceState(NamedTuple):
     """Frames or blocks a second, in thousandths."""
 
 
+class Power(NamedTuple):
+    """What a UPS or charger reports; ``source`` is line, battery, low-battery or unknown, None what it does not say."""
+
+    source: Name
+    charge_percent: Uint | None
+    input_mv: Uint | None
+    battery_mv: Uint | None
+    runtime_s: Uint | None
+
+
+class DataUse(NamedTuple):
+    """Bytes of this billing month, of the plan's month, and what the month will come to at this rate."""
+
+    used_bytes: Uint
+    monthly_bytes: Uint
+    forecast_bytes: Uint
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """How the device is; latest wins, not sequenced.
 
-    ``position`` and ``offset`` say where it stands, as for a ``ShotArrival``. ``skipped`` counts, by camera, the
-    frames that were passed over since the start for want of computing time.
+    Attributes:
+        connection: number of the connection within the epoch.
+        uptime_s: since the agent started.
+        outbox_pending: rows that wait for an ack.
+        outbox_oldest_s: how long the oldest of them has waited.
+        last_ack_s: since the last ack; None before the first.
+        disk_free_bytes: where the outbox lies.
+        clock_source: what disciplines the clock; how far it may be off is in the header.
+        sources: cameras and microphones.
+        models: use and set of networks.
+        version: of the agent.
+        position: where it stands, as for a ``ShotArrival``.
+        skipped: by camera, the frames passed over since the start for want of computing time.
+        offset: as for a ``ShotArrival``.
+        link: how far up the link was when this was signed: connected, unacked, working.
+        unacked_s: for how long rows have waited although the broker has us; None when none do.
+        outbox_bytes: what rows and files take.
+        temperature_mc: the hottest sensor, in thousandths of a degree Celsius.
+        power: what feeds the device, where something reports it.
+        model_digests: file and SHA-256 of each network in use.
+        config_sha256: of the configuration file.
+        inference_us: by source, the median time of one run of its networks.
+        data_use: how the data plan stands, where there is one.
+        versions: of what the agent runs on, by name.
+        lost: rows lost since the outbox was made, by reason.
+        metered: whether the agent saves bytes.
     """
 
     connection: Uint = field(metadata=wire(7))
@@ -409,6 +451,37 @@ class Health:
     position: Position | None = field(default=None, metadata=wire(17))
     skipped: tuple[tuple[Name, Uint], ...] = field(default=(), metadata=wire(18))
     offset: Offset | None = field(default=None, metadata=wire(19))
+    link: Name | None = field(default=None, metadata=wire(20))
+    unacked_s: Uint | None = field(default=None, metadata=wire(21))
+    outbox_bytes: Uint | None = field(default=None, metadata=wire(22))
+    temperature_mc: int | None = field(default=None, metadata=wire(23))
+    power: Power | None = field(default=None, metadata=wire(24))
+    model_digests: tuple[tuple[Name, Sha256], ...] = field(default=(), metadata=wire(25))
+    config_sha256: Sha256 | None = field(default=None, metadata=wire(26))
+    inference_us: tuple[tuple[Name, Uint], ...] = field(default=(), metadata=wire(27))
+    data_use: DataUse | None = field(default=None, metadata=wire(28))
+    versions: tuple[tuple[Name, Name], ...] = field(default=(), metadata=wire(29))
+    lost: tuple[tuple[Name, Uint], ...] = field(default=(), metadata=wire(30))
+    metered: bool = field(default=False, metadata=wire(31))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something on the device is in another state than before. The header's time is when that came about.
+
+    Attributes:
+        subject: camera, microphone, outbox, power, clock, disk, data-plan, agent.
+        state: what it is now, in the words of that subject.
+        reason: why, one sentence for people.
+        id: which of them, such as the camera's id; None where there is only one.
+        before: what it was; None at the start.
+    """
+
+    subject: Name = field(metadata=wire(7))
+    state: Name = field(metadata=wire(8))
+    reason: str = field(metadata=wire(9))
+    id: Name | None = field(default=None, metadata=wire(10))
+    before: Name | None = field(default=None, metadata=wire(11))
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,7 +574,7 @@ class Command:
     wanted: tuple[Wanted, ...] = field(default=(), metadata=wire(12))
 
 
-UpBody = Open | PlateRead | ShotArrival | ShotClip | Media | Statement | LossRecord | Health | Presence
+UpBody = Open | PlateRead | ShotArrival | ShotClip | Media | Statement | LossRecord | Change | Health | Presence
 DownBody = Ack | Refused | Resend | Command
 
 KINDS: Mapping[int, type[Any]] = {
@@ -514,6 +587,7 @@ KINDS: Mapping[int, type[Any]] = {
     7: Health,
     8: Presence,
     9: ShotClip,
+    10: Change,
     16: Ack,
     17: Refused,
     18: Resend,
@@ -529,6 +603,7 @@ STREAM_OF: Mapping[type[Any], Stream | None] = {
     Media: Stream.MEDIA,
     Statement: Stream.REPORT,
     LossRecord: Stream.REPORT,
+    Change: Stream.REPORT,
     Health: None,
     Presence: None,
 }

@@ -523,6 +523,47 @@ device_link = Table(
     Column("health_at_ns", BigInteger),
 )
 
+device_change = Table(
+    "device_change",
+    metadata,
+    # What changed on a device, as it said (edge_wire.messages.Change).
+    Column("id", _Serial, primary_key=True),
+    Column("device", String(40), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("ref", String(64)),
+    Column("state", String(64), nullable=False),
+    Column("before", String(64)),
+    Column("reason", String, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Index("ix_device_change_device_id", "device", "id"),
+    sqlite_autoincrement=True,
+)
+
+stream_state = Table(
+    "stream_state",
+    metadata,
+    # What is known of a stream beside its rows: how often rows came again, and what the device stated last.
+    Column("device", String(40), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("stream", Integer, primary_key=True),
+    Column("redelivered", BigInteger, nullable=False, server_default="0"),
+    # All None until a Statement has come that names the stream.
+    Column("stated_next", BigInteger),
+    Column("stated_pending", BigInteger),
+    Column("stated_lowest", BigInteger),
+    Column("stated_at_ns", BigInteger),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    # What only one collector may do at a time: who does it, and until when unless renewed, on the database's clock.
+    Column("name", String(40), primary_key=True),
+    Column("holder", LargeBinary(16), nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
+)
+
 user = Table(
     "user",
     metadata,

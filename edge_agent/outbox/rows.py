@@ -28,6 +28,7 @@ from edge_wire.messages import (
     KIND_OF,
     STREAM_OF,
     Ack,
+    Change,
     Header,
     Health,
     LossRecord,
@@ -355,7 +356,7 @@ def urgency_of(body: UpBody) -> Urgency:
             return Urgency.LIVE_READ
         case Media():
             return Urgency.OTHER_MEDIA
-        case Open() | Statement() | LossRecord() | Health() | Presence():
+        case Open() | Statement() | LossRecord() | Change() | Health() | Presence():
             return Urgency.REPORT
 
 
