@@ -1,135 +1,466 @@
-"""How many signed reads a second one collector verifies, stores and acks, beside what SQLite alone allows.
+"""How fast one collector takes plate reads from a broker, as ratios to the ceilings of the same run.
 
-    .venv/bin/python bench/ingest.py [--count N] [--batch N]
+    .venv/bin/python bench/ingest.py [--count N] [--rounds R] [--json]
 
-No broker: batches go straight into the pipeline. The yardsticks, in the same run: verifying alone on one thread, and
-SQLite writing the same envelopes in transactions of the same size with ``synchronous=FULL``. Compare ratios.
+Everything is over TLS and a mosquitto with the production configuration, with envelopes that were signed beforehand, of
+four devices. Before each round a process of its own publishes them into the collector's session at the broker, and
+ends: what is timed is the draining of that backlog, from the connect on, by one process.
+
+    bare subscriber    paho, QoS 1, manual ack, and nothing else: what Python can take from this broker
+    SQLite alone       the same envelopes into one table (key and blob), 500 a transaction, ``synchronous=FULL``
+    ingest             the collector's whole way: inbox, verification, decoding, one transaction a batch with identity,
+                       envelope, read, revision and feed, confirmation to the broker, signed ack published to the device
+    ... unverified     the same with the check of signatures taken out, for this bench alone
+    ack latency        publish to the device's receipt of the ack that names the row, at 30 % of that rate
+
+A ratio is to the slower of the first two. Wanted (issue 7): 0.5 unverified, 0.33 verified, p99 25 ms at most.
 """
 
 import argparse
 import asyncio
+import json
+import signal
 import sqlite3
+import statistics
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
+import paho.mqtt.client as paho
+import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from private_broker import ClientFiles, PrivateBroker
 
 from collector.alerts.raising import Raising
+from collector.fleet import signing_key
 from collector.fleet.devices import add_device
-from collector.ingest.downlink import Downlink
-from collector.ingest.intake import Intake
-from collector.ingest.media import MediaIntake
+from collector.ingest import link, verdicts
+from collector.ingest.ingest import Ingest
+from collector.ingest.link import BrokerSettings
 from collector.ingest.picture_folder import PictureFolder
-from collector.ingest.pipeline import Pipeline
-from collector.ingest.received import Received
 from collector.match.matcher import Matcher
 from collector.store.database import Store, sqlite_url
 from edge_wire import codec, cose
 from edge_wire.clock import SystemClock
-from edge_wire.messages import Header, Open, PixelBox, PlateRead, Stream
-from edge_wire.topics import Channel, Topic
+from edge_wire.messages import Ack, Header, Open, PixelBox, PlateRead, Stream
+from edge_wire.topics import Channel, Topic, subscription
 
-DEVICE, EPOCH = "bench-1", 7
-
-
-@dataclass
-class NoBroker:
-    """Counts what would be sent."""
-
-    sent: int = 0
-
-    def publish(self, _topic: str, _payload: bytes) -> None:
-        """Send an ack."""
-        self.sent += 1
-
-    def confirm(self, _batch: Iterable[Received]) -> None:
-        """Confirm to the broker."""
+AGENCY, EPOCH = "bench", 7
+DEVICES = tuple(f"bench-{number}" for number in range(1, 5))
+BATCH = 500
+SHARE_OF_CEILING = 0.3
+PACED_S = 5.0
+_PATIENCE_S = 120.0
 
 
-def signed(clock: SystemClock, key: ec.EllipticCurvePrivateKey, body: Open | PlateRead, sequence: int) -> Received:
-    stream, channel = (
-        (Stream.REPORT, Channel.REPORT) if isinstance(body, Open) else (Stream.DETECTION, Channel.DETECTION)
-    )
-    header = Header(EPOCH, clock.utc_ns(), clock.boot_ns(), 1_000, stream, sequence)
-    envelope = cose.sign(codec.encode(header, body), key, cose.external_aad(DEVICE, channel))
-    topic = str(Topic("bench", DEVICE, channel))
-    return Received(topic, envelope, codec.encode_connection(EPOCH, 1), False, clock.utc_ns(), clock.boot_ns())
+class Signed(msgspec.Struct):
+    """One envelope, and where its device publishes it."""
+
+    device: str
+    topic: str
+    sequence: int
+    envelope: bytes
+
+
+class Task(msgspec.Struct):
+    """What a process of this bench is to do."""
+
+    role: str
+    host: str
+    port: int
+    authority: str
+    certificate: str
+    key: str
+    folder: str
+    envelopes: str = ""
+    count: int = 0
+    rate: float = 0.0
+    store: str = ""
+    client_id: str = "nightjar.collector"
+    share: str | None = None
+    verified: bool = True
 
 
 def a_read(track: int) -> PlateRead:
-    slot = (("A", 0.9), ("4", 0.04), ("R", 0.02), ("H", 0.01), ("N", 0.005))
+    """A read as the vote leaves it: seven slots of up to five candidates, about 400 bytes signed."""
+    text = f"{track % 10_000_000:07d}"
+    slots = tuple(
+        ((c, 0.93), ("B", 0.03), ("R", 0.01), ("H", 0.005), ("N", 0.003))[: 2 + at % 4] for at, c in enumerate(text)
+    )
     box = PixelBox(100, 200, 220, 240)
-    text = f"{track:07d}"
-    return PlateRead(track, 0, True, text, (slot,) * 7, "cal", "north", "lpr", "d1", bytes(32), bytes(32), box, 0.9, 5)
+    regions = (("US-TX", 0.9), ("US-OK", 0.05))
+    digests = (track.to_bytes(32, "big"), (track + 1).to_bytes(32, "little"))
+    return PlateRead(track, 0, True, text, slots, "plates-eu-us", "north", "lpr", "d1", *digests, box, 0.9, 5, regions)
 
 
-def bare_sqlite_s(folder: Path, reads: list[Received], batch: int) -> float:
-    with sqlite3.connect(folder / "yardstick.db", isolation_level=None) as database:
+class Fleet:
+    """Devices that have signed everything beforehand."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        clock = SystemClock()
+        self.keys = {device: ec.generate_private_key(ec.SECP256R1()) for device in DEVICES}
+        self.openings: list[Signed] = []
+        self.reads: list[Signed] = []
+        epoch_keys = {device: ec.generate_private_key(ec.SECP256R1()) for device in DEVICES}
+        for device in DEVICES:
+            body = Open(cose.spki(epoch_keys[device].public_key()), bytes(16), clock.boot_ns(), clock.utc_ns())
+            header = Header(EPOCH, clock.utc_ns(), clock.boot_ns(), 1_000, Stream.REPORT, 1)
+            self.openings.append(_sign(device, Channel.REPORT, header, body, self.keys[device]))
+        for at in range(count):
+            device = DEVICES[at % len(DEVICES)]
+            sequence = 1 + at // len(DEVICES)
+            header = Header(EPOCH, clock.utc_ns(), clock.boot_ns(), 1_000, Stream.DETECTION, sequence)
+            self.reads.append(_sign(device, Channel.DETECTION, header, a_read(sequence), epoch_keys[device]))
+        self.file = folder / "envelopes"
+        self.file.write_bytes(msgspec.msgpack.encode(self.reads))
+
+    async def enrol(self, url: str) -> None:
+        """Make the store, and open every device's epoch in it as ingest would."""
+        store = await Store.open(url)
+        for device in DEVICES:
+            await add_device(store, device, AGENCY, self.keys[device].public_key(), who="cli:bench", at_ns=1)
+        await store.close()
+
+
+def _sign(
+    device: str, channel: Channel, header: Header, body: Open | PlateRead, key: ec.EllipticCurvePrivateKey
+) -> Signed:
+    envelope = cose.sign(codec.encode(header, body), key, cose.external_aad(device, channel))
+    return Signed(device, str(Topic(AGENCY, device, channel)), header.sequence or 0, envelope)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A broker, a fleet and a folder."""
+
+    broker: PrivateBroker
+    fleet: Fleet
+    folder: Path
+
+    def task(self, role: str, files: ClientFiles, **more: Any) -> Task:
+        broker = self.broker
+        common = (broker.host, broker.port, str(broker.authority), str(files.certificate), str(files.key))
+        return Task(role, *common, str(self.folder), **more)
+
+    def publish(self, signed: list[Signed]) -> None:
+        """Put these into the sessions that are subscribed, from a process of their own."""
+        file = self.folder / "publish"
+        file.write_bytes(msgspec.msgpack.encode(signed))
+        with running(self.task("publish", self.broker.collector, envelopes=str(file))) as publisher:
+            assert publisher.wait(_PATIENCE_S) == 0
+
+
+# --- what the processes of this bench do -----------------------------------------------------------------------------
+
+
+@contextmanager
+def running(task: Task) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, __file__, "--task", msgspec.json.encode(task).decode()]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+def publish(task: Task) -> None:
+    """Publish a file of envelopes at QoS 1, each over its device's connection, and wait until the broker has all."""
+    signed = msgspec.msgpack.decode(Path(task.envelopes).read_bytes(), type=list[Signed])
+    clients = {device: _connected(task, device) for device in sorted({one.device for one in signed})}
+    properties = _correlation()
+    sent = [clients[one.device].publish(one.topic, one.envelope, 1, properties=properties) for one in signed]
+    for one in sent:
+        one.wait_for_publish(_PATIENCE_S)
+    for client in clients.values():
+        client.disconnect()
+
+
+def bare(task: Task) -> None:
+    """Take messages and confirm them, nothing else; without a count only make the session."""
+    taken, done = 0, threading.Event()
+
+    def on_message(client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
+        nonlocal taken
+        client.ack(message.mid, message.qos)
+        taken += 1
+        if taken == task.count:
+            done.set()
+
+    client = _client(task, task.client_id)
+    client.on_message = on_message
+    client.on_subscribe = lambda *_: None if task.count else done.set()
+    client.on_connect = lambda one, *_: one.subscribe(
+        [(subscription(channel, share=task.share), 1) for channel in (Channel.DETECTION, Channel.MEDIA, Channel.REPORT)]
+    )
+    connect = Properties(PacketTypes.CONNECT)
+    connect.SessionExpiryInterval = 3_600
+    connect.ReceiveMaximum = 1_000
+    cpu = time.process_time()
+    began = time.perf_counter()
+    client.connect(task.host, task.port, clean_start=not task.count, properties=connect)
+    client.loop_start()
+    assert done.wait(_PATIENCE_S)
+    say(time.perf_counter() - began)
+    print('CPU bare', time.process_time()-cpu, file=sys.stderr)
+    client.disconnect()
+    client.loop_stop()
+
+
+async def collect(task: Task) -> None:
+    """Run ingest; tell, some fifty times a second, when it had answered how many."""
+    # What is said on standard output is for the one who measures.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if not task.verified:
+        verdicts.cose = SimpleNamespace(**{**vars(cose), "verify": lambda *_: None})  # type: ignore[attr-defined]  # the seam
+    store = await Store.open(task.store)
+    settings = BrokerSettings(
+        task.host, task.port, Path(task.authority), Path(task.certificate), Path(task.key), task.client_id, task.share
+    )
+    key = signing_key.load_or_make(Path(task.folder) / "key.pem")
+    raising = Raising(Matcher())
+    ingest = Ingest(store, settings, key, PictureFolder(Path(task.folder)), SystemClock(), lambda: raising)
+    say("began", time.monotonic())
+    import os
+    print('CPU0', time.process_time(), file=sys.stderr)
+    if os.environ.get('SW'): sys.setswitchinterval(float(os.environ['SW']))
+    if os.environ.get('GCF'):
+        import gc; gc.collect(); gc.freeze(); gc.set_threshold(50000,20,20)
+    ingest.start()
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    told = -1
+    while not stopped.is_set():
+        answered = ingest.counts.get("answered", 0)
+        if answered != told:
+            told = answered
+            say(answered, time.monotonic())
+        await asyncio.sleep(0.02)
+    import threading as _t, pathlib as _p
+    for th in _t.enumerate():
+        f = _p.Path(f'/proc/self/task/{th.native_id}/stat').read_text().rsplit(')',1)[1].split()
+        sw = [l.split()[1] for l in _p.Path(f'/proc/self/task/{th.native_id}/status').read_text().splitlines() if 'ctxt' in l]
+        print(th.name, 'user', int(f[11])*10, 'sys', int(f[12])*10, 'ms ctxt', sw, file=sys.stderr)
+    await ingest.stop()
+    print('CPU', time.process_time(), {k:v for k,v in ingest.counts.items()}, file=sys.stderr)
+    await store.close()
+
+
+def paced(task: Task) -> None:
+    """Publish at a rate as one device, and tell how long each row waited for its ack, in ms."""
+    signed = msgspec.msgpack.decode(Path(task.envelopes).read_bytes(), type=list[Signed])
+    sent: dict[int, float] = {}
+    waited: list[float] = []
+
+    def on_message(_client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
+        now = time.perf_counter()
+        body = codec.decode_down(cose.parse(bytes(message.payload)).payload).body
+        if isinstance(body, Ack) and body.stream is Stream.DETECTION:
+            for first, last in body.ranges:
+                waited.extend(now - sent.pop(at) for at in range(first, last + 1) if at in sent)
+
+    client = _connected(task, signed[0].device, on_message)
+    properties = _correlation()
+    began = time.perf_counter()
+    for number, one in enumerate(signed):
+        ahead_s = began + number / task.rate - time.perf_counter()
+        if ahead_s > 0:
+            time.sleep(ahead_s)
+        sent[one.sequence] = time.perf_counter()
+        client.publish(one.topic, one.envelope, 1, properties=properties)
+    deadline = time.monotonic() + 10
+    while sent and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not sent, f"{len(sent)} rows without an ack"
+    say(json.dumps([1_000 * one for one in waited]))
+    client.disconnect()
+
+
+def _client(task: Task, name: str) -> paho.Client:
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5, manual_ack=True)
+    client.tls_set_context(link._tls(BrokerSettings(task.host, task.port, *_files(task))))
+    client.on_socket_open = link._without_delay
+    client.max_inflight_messages_set(1_000)
+    return client
+
+
+def _files(task: Task) -> tuple[Path, Path, Path]:
+    return Path(task.authority), Path(task.certificate), Path(task.key)
+
+
+def _connected(task: Task, device: str, on_message: Callable[..., None] | None = None) -> paho.Client:
+    clients = Path(task.certificate).parent
+    own = msgspec.structs.replace(task, certificate=str(clients / f"{device}.pem"), key=str(clients / f"{device}.key"))
+    client = _client(own, device)
+    ready = threading.Event()
+    client.on_connect = lambda one, *_: (
+        ready.set() if on_message is None else one.subscribe(subscription(Channel.ACK, device=device, agency=AGENCY), 0)
+    )
+    client.on_subscribe = lambda *_: ready.set()
+    if on_message is not None:
+        client.on_message = on_message
+    client.connect(task.host, task.port)
+    client.loop_start()
+    assert ready.wait(_PATIENCE_S)
+    return client
+
+
+def _correlation() -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.CorrelationData = codec.encode_connection(EPOCH, 1)
+    return properties
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def subscribe(site: Site, **more: Any) -> None:
+    """Make an empty session at the broker, as the collector's."""
+    with running(site.task("bare", site.broker.collector, **more)) as process:
+        assert process.wait(_PATIENCE_S) == 0
+
+
+def bare_rate(site: Site) -> float:
+    subscribe(site)
+    site.publish(site.fleet.reads)
+    with running(site.task("bare", site.broker.collector, count=len(site.fleet.reads))) as process:
+        assert process.stdout is not None
+        return len(site.fleet.reads) / float(process.stdout.readline())
+
+
+def sqlite_rate(site: Site) -> float:
+    file = site.folder / f"alone-{time.monotonic_ns()}.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
-        database.execute("CREATE TABLE m (id INTEGER PRIMARY KEY, sequence INTEGER UNIQUE, envelope BLOB)")
+        database.execute(
+            "CREATE TABLE m (id INTEGER PRIMARY KEY, device TEXT, sequence INTEGER, envelope BLOB, UNIQUE (device, sequence))"
+        )
+        reads = site.fleet.reads
         began = time.perf_counter()
-        for at in range(0, len(reads), batch):
-            rows = [(at + n, one.payload) for n, one in enumerate(reads[at : at + batch])]
+        for at in range(0, len(reads), BATCH):
+            rows = [(one.device, one.sequence, one.envelope) for one in reads[at : at + BATCH]]
             database.execute("BEGIN")
-            database.executemany("INSERT INTO m (sequence, envelope) VALUES (?, ?)", rows)
+            database.executemany("INSERT INTO m (device, sequence, envelope) VALUES (?, ?, ?)", rows)
             database.execute("COMMIT")
-        took_s = time.perf_counter() - began
-    database.close()
-    return took_s
+        return len(reads) / (time.perf_counter() - began)
 
 
-def verify_s(reads: list[Received], key: ec.EllipticCurvePrivateKey) -> float:
-    public, aad = key.public_key(), cose.external_aad(DEVICE, Channel.DETECTION)
-    began = time.perf_counter()
-    for one in reads:
-        cose.verify(cose.parse(one.payload), public, aad)
-    return time.perf_counter() - began
+def ingest_rate(site: Site, url: str, *, verified: bool = True) -> float:
+    """Drain the backlog into an empty store."""
+    asyncio.run(site.fleet.enrol(url))
+    subscribe(site)
+    site.publish(site.fleet.openings + site.fleet.reads)
+    count = len(DEVICES) + len(site.fleet.reads)
+    with running(site.task("collect", site.broker.collector, store=url, verified=verified)) as process:
+        assert process.stdout is not None
+        began = float(process.stdout.readline().split()[1])
+        for line in process.stdout:
+            answered, at = line.split()
+            if int(answered) >= count:
+                return count / (float(at) - began)
+    raise AssertionError("the collector ended")
 
 
-async def pipeline_s(
-    folder: Path, opening: Received, reads: list[Received], device_key: ec.EllipticCurvePrivateKey, batch: int
-) -> float:
-    clock, link = SystemClock(), NoBroker()
-    store = await Store.open(sqlite_url(folder / "collector.db"))
-    await add_device(store, DEVICE, "bench", device_key.public_key(), who="cli:bench", at_ns=1)
-    intake = Intake(
-        store, MediaIntake(PictureFolder(folder / "pictures")), lambda: Raising(Matcher()), clock.utc_ns, 120
+def ack_latency_ms(site: Site, url: str, rate: float) -> list[float]:
+    """Publish at ``rate`` while a collector runs; return each row's wait for its ack."""
+    asyncio.run(site.fleet.enrol(url))
+    subscribe(site)
+    own = [one for one in site.fleet.reads if one.device == DEVICES[0]]
+    own = own[: int(PACED_S * rate)]
+    file = site.folder / "paced"
+    file.write_bytes(msgspec.msgpack.encode(own))
+    site.publish(site.fleet.openings)
+    with running(site.task("collect", site.broker.collector, store=url)) as collector:
+        assert collector.stdout is not None
+        for line in collector.stdout:
+            if line.split()[0] == str(len(DEVICES)):
+                break
+        threading.Thread(target=collector.stdout.read, daemon=True).start()
+        with running(site.task("paced", site.broker.collector, envelopes=str(file), rate=rate)) as process:
+            assert process.stdout is not None
+            waited: list[float] = json.loads(process.stdout.readline())
+            return waited
+
+
+def measure(site: Site, rounds: int) -> dict[str, Any]:
+    number = iter(range(1_000_000))
+
+    def url() -> str:
+        return sqlite_url(site.folder / f"collector-{next(number)}.db")
+
+    rates: dict[str, list[float]] = {"bare": [], "sqlite": [], "verified": [], "unverified": []}
+    for _ in range(rounds):
+        rates["bare"].append(bare_rate(site))
+        rates["sqlite"].append(sqlite_rate(site))
+        rates["verified"].append(ingest_rate(site, url()))
+        rates["unverified"].append(ingest_rate(site, url(), verified=False))
+    found: dict[str, Any] = {name: statistics.median(some) for name, some in rates.items()}
+    ceiling = min(found["bare"], found["sqlite"])
+    found |= {f"{name}_ratio": found[name] / ceiling for name in ("verified", "unverified")}
+    rate = min(SHARE_OF_CEILING * found["verified"], len(site.fleet.reads) / len(DEVICES) / 2)
+    waited = sorted(ack_latency_ms(site, url(), rate))
+    found |= {"paced_rate": rate, "ack_p50_ms": waited[len(waited) // 2], "ack_p99_ms": waited[len(waited) * 99 // 100]}
+    return found | {"count": len(site.fleet.reads), "rounds": rounds}
+
+
+def show(found: dict[str, Any]) -> None:
+    for name, what in (
+        ("bare", "bare QoS 1 subscriber"),
+        ("sqlite", "SQLite alone"),
+        ("verified", "ingest"),
+        ("unverified", "ingest, unverified"),
+    ):
+        ratio = f"{found[f'{name}_ratio']:8.2f}" if f"{name}_ratio" in found else ""
+        print(f"{what:28} {found[name]:10,.0f} messages/s {ratio}")
+    print(
+        f"publish to ack at {found['paced_rate']:,.0f}/s: p50 {found['ack_p50_ms']:.1f} ms, p99 {found['ack_p99_ms']:.1f} ms"
     )
-    downlink = Downlink(link, ec.generate_private_key(ec.SECP256R1()), store.store_id, clock.utc_ns)
-    pipeline = Pipeline(store, intake, downlink, link, clock.utc_ns)
-    await pipeline.settle([opening])
-    began = time.perf_counter()
-    for at in range(0, len(reads), batch):
-        await pipeline.settle(reads[at : at + batch])
-    took_s = time.perf_counter() - began
-    assert pipeline.counts["stored"] == len(reads) + 1
-    pipeline.close()
-    await store.close()
-    return took_s
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--count", type=int, default=12_000, help="reads in the backlog")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    clock = SystemClock()
-    device_key, epoch_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    body = Open(cose.spki(epoch_key.public_key()), bytes(16), clock.boot_ns(), clock.utc_ns())
-    opening = signed(clock, device_key, body, 1)
-    reads = [signed(clock, epoch_key, a_read(track), track) for track in range(1, options.count + 1)]
+    if options.task:
+        task = msgspec.json.decode(options.task, type=Task)
+        role = {"publish": publish, "bare": bare, "paced": paced}.get(task.role)
+        if role is not None:
+            role(task)
+        else:
+            asyncio.run(collect(task))
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what, took_s in (
-            ("SQLite alone", bare_sqlite_s(folder, reads, options.batch)),
-            ("verifying alone, one thread", verify_s(reads, epoch_key)),
-            ("verify, store, ack", asyncio.run(pipeline_s(folder, opening, reads, device_key, options.batch))),
-        ):
-            print(f"{what:30} {options.count / took_s:10,.0f} reads/s")
+        fleet = Fleet(folder, options.count)
+        with PrivateBroker(folder / "broker", DEVICES) as broker:
+            found = measure(Site(broker, fleet, folder), options.rounds)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        show(found)
 
 
 if __name__ == "__main__":

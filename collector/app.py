@@ -2,7 +2,8 @@
 
 One asyncio loop owns ingest, the matcher in force, the followers of the feed and the API. Whichever of them ends first,
 by an error or because the collector is asked to stop, ends the others in order: the batch in hand is committed and
-acknowledged, the broker is left, open streams are ended.
+acknowledged, the broker is left, open streams are ended. Of several collectors on one store each takes its share of
+what comes, and one at a time follows the feed (``collector.store.lease``).
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from collector.alerts.raising import Raising
 from collector.alerts.rematching import rematch
 from collector.api.app import create_app
 from collector.api.server import serve
-from collector.config import CollectorConfig, Locate
+from collector.config import Broker, CollectorConfig, Locate
 from collector.errors import ConfigurationError
 from collector.fleet import signing_key
+from collector.fleet.broker_access import PROBE
+from collector.fleet.broker_probing import prove
 from collector.hotlists.live import LiveMatcher
 from collector.incidents.following import IncidentFollower
 from collector.incidents.rules import Rules
@@ -32,10 +35,13 @@ from collector.ingest.picture_folder import PictureFolder
 from collector.locate.records import Weather
 from collector.passages.following import PassageFollower
 from collector.store.database import Store
+from collector.store.lease import Leased
 from collector.store.users import Users
+from collector.store.waking import wake_by_others
 from edge_wire.clock import Clock, SystemClock
 
 _SUBSCRIBE_S = 30.0
+_HAND_OVER_S = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -49,15 +55,17 @@ async def run(config: CollectorConfig, ready: Callable[[str], None], clock: Cloc
         clock: the machine's clocks.
 
     Raises:
-        ConfigurationError: a file or address of the configuration cannot be used.
+        ConfigurationError: a file or address of the configuration cannot be used; a device could do more at the broker
+            than it should, or there is no probe to find that out with. Nothing was taken from the broker then.
         StoreError: the store cannot be opened.
     """
     clock = clock or SystemClock()
+    probe = _probe(config.broker)
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = signing_key.load_or_make(config.signing_key)
     store = await Store.open(config.url)
     try:
-        await _run_on(store, key, config, ready, clock)
+        await _run_on(store, key, config, probe, ready, clock)
     finally:
         await store.close()
 
@@ -66,29 +74,37 @@ async def _run_on(
     store: Store,
     key: ec.EllipticCurvePrivateKey,
     config: CollectorConfig,
+    probe: BrokerSettings,
     ready: Callable[[str], None],
     clock: Clock,
 ) -> None:
     live = LiveMatcher(store)
-    passages = PassageFollower(store, config.passages.within_s)
     rules = _rules(config.locate)
     pictures = PictureFolder(config.pictures)
     broker = config.broker
+    access = BrokerSettings(broker.host, broker.port, broker.ca, broker.certificate, broker.key, share=broker.share)
     ingest = Ingest(
         store,
-        BrokerSettings(broker.host, broker.port, broker.ca, broker.certificate, broker.key),
+        access,
         key,
         pictures,
         clock,
         lambda: Raising(live.matcher),
         config.historical_after_s,
     )
-
-    incidents = IncidentFollower(store, clock, rules, ingest.ask_for_sound)
+    # Each begins anew where its lease is held: what it had looked at, the store knows.
+    leased = (
+        Leased(store, "passages", lambda held: PassageFollower(held, config.passages.within_s).follow()),
+        Leased(store, "incidents", lambda held: IncidentFollower(held, clock, rules, ingest.ask_for_sound).follow()),
+    )
 
     async def match_again() -> None:
         for device in await rematch(store, Raising(live.matcher), clock.utc_ns):
             await ingest.ask_for_missing(device)
+
+    async def take_what_comes() -> None:
+        await prove(access, probe)
+        await ingest.start()
 
     # Nothing is taken from the broker before the hotlists are in force.
     await live.load()
@@ -105,11 +121,11 @@ async def _run_on(
         verdicts=Verdicts(store, rules, ingest.ask_for_sound),
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    following = [asyncio.create_task(one.follow(), name="leased") for one in leased]
     tasks = {
-        ingest.start(),
+        *following,
+        asyncio.create_task(take_what_comes(), name="ingest"),
         asyncio.create_task(live.follow(match_again), name="hotlists"),
-        asyncio.create_task(passages.follow(), name="passages"),
-        asyncio.create_task(incidents.follow(), name="incidents"),
         asyncio.create_task(
             serve(
                 app,
@@ -122,15 +138,19 @@ async def _run_on(
             name="api",
         ),
     }
+    if store.shared:
+        tasks.add(asyncio.create_task(wake_by_others(store), name="waking"))
     try:
         announcing = asyncio.create_task(_announce(ingest, address, ready), name="announcing")
         tasks.add(announcing)
         await asyncio.wait(tasks - {announcing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         live.stop()
-        passages.stop()
-        incidents.stop()
+        for one in leased:
+            one.stop()
         await ingest.stop()
+        # Leases are handed over, if the store answers; otherwise they end by themselves.
+        await asyncio.wait(following, timeout=_HAND_OVER_S)
         for task in tasks:
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -144,6 +164,15 @@ async def _announce(ingest: Ingest, address: asyncio.Future[str], ready: Callabl
     if not await ingest.wait_until_subscribed(_SUBSCRIBE_S):
         log.warning("the broker is not there yet; the API serves what is stored", waited_s=_SUBSCRIBE_S)
     ready(url)
+
+
+def _probe(broker: Broker) -> BrokerSettings:
+    if broker.probe_certificate is None or broker.probe_key is None:
+        raise ConfigurationError(
+            f"broker.probe_certificate: got none, expected the certificate of a device called {PROBE}, with which it "
+            "is proven at start what a device can do; configs/mosquitto/README.md says how to make it"
+        )
+    return BrokerSettings(broker.host, broker.port, broker.ca, broker.probe_certificate, broker.probe_key)
 
 
 def _rules(config: Locate) -> Rules:

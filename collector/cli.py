@@ -36,7 +36,7 @@ class _Commands(TyperGroup):
     SQL takes a second or two to import on a small machine, which `collector locate` should not pay.
     """
 
-    _ON_STORE = ("device", "hotlist", "user")
+    _ON_STORE = ("backup", "deadletter", "device", "hotlist", "ledger", "restore", "user")
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge_wire.yaml_config import ConfigPath, Settings
 
+_PASSWORD = re.compile(r"[^/]*//[^/]*:[^/]*@")
 DEFAULT_PATH = Path("/etc/nightjar/collector.yaml")
 
 
@@ -26,6 +28,20 @@ class Broker(Settings):
     """The collector's own certificate (PEM); its common name is the MQTT user and client id."""
     key: ConfigPath
     """The private key (PEM) of that certificate."""
+    share: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
+    """The group in which several collectors on one PostgreSQL share what devices send (an MQTT 5 shared subscription;
+    the broker's access rules allow `nightjar`). Each has a certificate of its own. Without it this is the only one."""
+    probe_certificate: ConfigPath | None = None
+    """Certificate (PEM) of the device `nightjar-probe`, with which `collector serve` proves at start that a device can
+    neither read nor forge what others send, nor swallow a share of it. It does not run without."""
+    probe_key: ConfigPath | None = None
+    """The private key (PEM) of that certificate."""
+
+    @model_validator(mode="after")
+    def _whole_probe(self) -> Broker:
+        if (self.probe_certificate is None) != (self.probe_key is None):
+            raise ValueError("`probe_certificate` and `probe_key` together, or neither")
+        return self
 
 
 class Http(Settings):
@@ -115,13 +131,27 @@ class CollectorConfig(Settings):
     data_dir: ConfigPath = Path("/var/lib/nightjar/collector")
     """The database (unless `store_url` says otherwise), pictures, and the signing key; other accounts are shut out."""
     store_url: str | None = None
-    """SQLAlchemy URL of the store; without one, an SQLite database in `data_dir`."""
+    """`postgresql+asyncpg://ROLE@HOST/DATABASE?passfile=PATH`, or another SQLite file; without one, an SQLite database
+    in `data_dir`. The password stays out of it: docs/postgresql.md."""
     broker: Broker
     http: Http = Http()
     passages: Passages = Passages()
     locate: Locate = Locate()
     historical_after_s: Annotated[int, Field(ge=1, le=86_400)] = 120
     """A detection older than this when it arrives is marked historical, and its alerts too."""
+
+    @field_validator("store_url")
+    @classmethod
+    def _no_password(cls, url: str | None) -> str | None:
+        if url is not None and _PASSWORD.match(url):
+            raise ValueError("no password here, but in a file: ?passfile=PATH (docs/postgresql.md)")
+        return url
+
+    @model_validator(mode="after")
+    def _one_store_for_all(self) -> CollectorConfig:
+        if self.broker.share is not None and not (self.store_url or "").startswith("postgresql"):
+            raise ValueError("`broker.share` with a PostgreSQL in `store_url`: a file serves one collector")
+        return self
 
     @property
     def url(self) -> str:

@@ -9,13 +9,17 @@ from edge_agent.config import Camera, Place
 from edge_agent.plates.overview import OverviewPicture
 from edge_agent.plates.regions import told
 from edge_agent.records import HeardShot, KeptClip, VotedRead
+from edge_agent.telemetry.changes import StateChange
+from edge_agent.telemetry.power import PowerReading
 from edge_wire.messages import (
     Alternative,
+    Change,
     Offset,
     Overview,
     PixelBox,
     PlateRead,
     Position,
+    Power,
     ShotArrival,
     ShotClip,
 )
@@ -123,6 +127,22 @@ def as_shot_clip(clip: KeptClip, arrivals: Iterable[int]) -> ShotClip:
         clip_sha256=sha256(clip.clip).digest(),
         recording_sha256=sha256(clip.recording).digest(),
         duration_ms=clip.duration_ms,
+    )
+
+
+def as_change(change: StateChange) -> Change:
+    """Return a change of state as the wire has it; its time goes into the header."""
+    return Change(change.subject, change.state, change.reason, id=change.ref, before=change.before)
+
+
+def as_power(reading: PowerReading) -> Power:
+    """Return what a UPS says as the wire has it; why it says nothing goes with the change of state."""
+    return Power(
+        source=str(reading.state),
+        charge_percent=reading.charge_percent,
+        input_mv=reading.input_mv,
+        battery_mv=reading.battery_mv,
+        runtime_s=reading.runtime_s,
     )
 
 

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,7 +37,7 @@ class _Commands(TyperGroup):
     does without; and Ctrl-C in the meantime is to end in ``main``.
     """
 
-    _ELSEWHERE = ("read", "listen", "outbox", "doctor", "keygen", "models")
+    _ELSEWHERE = ("read", "listen", "outbox", "status", "doctor", "keygen", "models")
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
@@ -166,13 +167,15 @@ def run(
     from edge_wire.yaml_config import find, load
 
     set_up_log(as_json=log_json, level=logging.INFO)
-    settings = load(find(config, DEFAULT_PATH), AgentConfig)
+    file = find(config, DEFAULT_PATH)
+    settings = load(file, AgentConfig)
+    digest = sha256(file.read_bytes()).digest()
 
     # After the settings: whoever made a mistake in them need not wait for networks and OpenCV.
     from edge_agent.app import Agent
 
     async def main() -> int:
-        agent = Agent(settings)
+        agent = Agent(settings, config_sha256=digest)
         stopped: list[int] = []
 
         def on_signal(number: int) -> None:

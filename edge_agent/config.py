@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edge_agent.inference.manifest import load_manifest, packaged_folder
+from edge_agent.telemetry.nut import UpsAddress
 from edge_wire.yaml_config import ConfigPath, Settings, from_folder
 
 DEFAULT_PATH = Path("/etc/nightjar/edge-agent.yaml")
@@ -243,6 +244,56 @@ class Clips(Settings):
     """Their room, apart from that of frames; the oldest go first. 0: none are made, and nobody can listen."""
 
 
+class OutboxRoom(Settings):
+    """How much room what waits for the collector may take, and what is left of the disk."""
+
+    quota_bytes: Annotated[int, Field(ge=1_000_000)] = 8 << 30
+    """Rows and their files together; beyond it the least valuable go, each unsent row named in a loss record."""
+    free_floor_bytes: Annotated[int, Field(ge=0)] = 512 << 20
+    """So much is left free on the disk; below it pictures, clips and old reports go, but no read and no shot."""
+    ballast_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 16 << 20
+    """A file of this size is given up when the disk is full, because deleting takes room too. 0: none."""
+
+    @model_validator(mode="after")
+    def _ballast_fits(self) -> OutboxRoom:
+        if self.ballast_bytes * 2 > self.quota_bytes:
+            raise ValueError(
+                f"a `ballast_bytes` of at most half of `quota_bytes`, not {self.ballast_bytes} of {self.quota_bytes}"
+            )
+        return self
+
+
+class UplinkLimits(Settings):
+    """What sending may cost."""
+
+    max_kbps: Annotated[int, Field(ge=8, le=10_000_000)] | None = None
+    """Kilobits a second, upwards, TLS included; without it, as fast as the link is."""
+    monthly_bytes: Annotated[int, Field(ge=1_000_000)] | None = None
+    """The data plan, both ways together; from 80 % of it on the device alarms. It never stops sending."""
+    billing_day: Annotated[int, Field(ge=1, le=31)] = 1
+    """On which day of the month, UTC, the plan begins anew; the last one where the month has no such day."""
+    metered: bool = False
+    """Whether every byte costs: only crops up to 4 KB are sent unasked, and health every 300 s."""
+    unacked_after_s: Annotated[int, Field(ge=2, le=3_600)] = 10
+    """Rows that wait so long without the collector's ack: connected, but not working."""
+
+
+class Power(Settings):
+    """What feeds the device; see docs/power.md."""
+
+    ups: str | None = None
+    """The UPS or charger as Network UPS Tools names it, `NAME@HOST` or `NAME@HOST:PORT`; without it, none is asked."""
+
+    @field_validator("ups")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return value if value is None else str(UpsAddress.parse(value))
+
+
+METERED_CROP_BYTES = 4_096
+_METERED_HEALTH_S = 300
+
+
 class AgentConfig(Settings):
     """Everything an edge agent is told."""
 
@@ -253,17 +304,30 @@ class AgentConfig(Settings):
     models: Models = Models()
     plates: Plates = Plates()
     clips: Clips = Clips()
+    outbox: OutboxRoom = OutboxRoom()
+    uplink: UplinkLimits = UplinkLimits()
+    power: Power = Power()
     cameras: tuple[Camera, ...] = ()
     microphones: tuple[Microphone, ...] = ()
     keep_stored_h: Annotated[int, Field(ge=0, le=8760)] = 24
     """How long rows stay after the collector stored them; 0 where the law says so."""
     health_every_s: Annotated[int, Field(ge=5, le=3600)] = 60
-    """How often the device says how it is."""
+    """How often the device says how it is without a change; never oftener than every 300 s where `uplink.metered`."""
 
     @property
     def outbox_folder(self) -> Path:
         """Where the outbox lies."""
         return self.data_dir / "outbox"
+
+    @property
+    def health_pause_s(self) -> int:
+        """How long between two healths without a change."""
+        return max(self.health_every_s, _METERED_HEALTH_S) if self.uplink.metered else self.health_every_s
+
+    @property
+    def crops_up_to_bytes(self) -> int | None:
+        """Larger crops wait until they are asked for; None: none does."""
+        return METERED_CROP_BYTES if self.uplink.metered else None
 
     def place_of(self, microphone: Microphone) -> Place | None:
         """Return where ``microphone`` stands, if that is known."""

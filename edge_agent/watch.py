@@ -32,6 +32,7 @@ _TICK_S = 0.1
 _LEAVE_AFTER_S = 2.0
 _LONGEST_WAIT_S = 60.0
 _REASON_LENGTH = 200  # what health carries
+_RATE_OVER_NS = 1_000_000_000
 
 _Item = TypeVar("_Item")
 _Out = TypeVar("_Out")
@@ -79,7 +80,7 @@ class WatchState:
     Attributes:
         state: connecting, ok, doubtful, failed or ended.
         reason: why it is doubtful or failed, for people; of a live source also when it is tried again.
-        rate_hz: items a second that came since it was last asked.
+        rate_hz: items a second that came since it was last asked, over a second at least.
         dropped: items since the start that gave way to newer ones because there was no time for them.
     """
 
@@ -142,6 +143,7 @@ class Watch(Generic[_Item, _Out]):
         self._state, self._reason, self._broken = "connecting", "", False
         self._count = self._dropped = 0
         self._counted_ns = clock.boot_ns()
+        self._rate_hz: float | None = None
         self._threads = [
             threading.Thread(target=self._supervise, args=(self._iterate,), name=f"{name}-source", daemon=True),
             threading.Thread(target=self._supervise, args=(self._drive,), name=f"{name}-stage", daemon=True),
@@ -179,13 +181,21 @@ class Watch(Generic[_Item, _Out]):
         """Whether both threads are done."""
         return not any(thread.is_alive() for thread in self._threads)
 
+    @property
+    def condition(self) -> tuple[str, str]:
+        """Its state, and why it is doubtful or failed, as ``state`` has them; for whoever does not count."""
+        with self._lock:
+            return self._state, self._reason
+
     def state(self) -> WatchState:
-        """How it is; the rate is counted from the last call."""
+        """How it is; the rate is counted from the last call that was a second ago or more."""
         with self._lock:
             now_ns = self._clock.boot_ns()
-            rate_hz = self._count * 1e9 / max(1, now_ns - self._counted_ns)
-            self._count, self._counted_ns = 0, now_ns
-            return WatchState(self._state, self._reason, rate_hz, self._dropped)
+            # Health goes out at each change too: of a few milliseconds a rate would be chance.
+            if now_ns - self._counted_ns >= _RATE_OVER_NS or self._rate_hz is None:
+                self._rate_hz = self._count * 1e9 / max(1, now_ns - self._counted_ns)
+                self._count, self._counted_ns = 0, now_ns
+            return WatchState(self._state, self._reason, self._rate_hz, self._dropped)
 
     def _say(self, state: str, reason: str = "") -> None:
         with self._lock:

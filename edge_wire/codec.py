@@ -6,8 +6,10 @@ say more than we understand, and the bytes are kept as they came.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cbor2
 import msgspec
@@ -101,19 +103,44 @@ def _to_keys(value: Any) -> dict[int, Any]:
     return keyed
 
 
+class _Field(NamedTuple):
+    name: str
+    key: int
+    unpack: Callable[[Any], Any] | None
+    absent_is_none: bool
+
+
+def _fields_of(cls: type[Any]) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(
+            item.name,
+            item.metadata["key"],
+            item.metadata["unpack"],
+            item.default is MISSING and "None" in str(item.type),
+        )
+        for item in fields(cls)
+    )
+
+
+# Asked of the dataclasses once: each time it would take longer than decoding.
+_FIELDS = {cls: _fields_of(cls) for cls in (Header, DownHeader, *KINDS.values())}
+# msgspec looks into a class when it first converts to it, and crashes when two threads do that at once.
+for _cls in _FIELDS:
+    with suppress(msgspec.ValidationError):
+        msgspec.convert({}, _cls, builtin_types=(bytes,))
+
+
 def _from_keys(items: dict[int, Any], cls: type[_Known]) -> _Known:
     named: dict[str, Any] = {}
-    for item in fields(cls):  # type: ignore[arg-type]  # every class in KINDS, and both headers, are dataclasses
-        key = item.metadata["key"]
+    for name, key, unpack, absent_is_none in _FIELDS[cls]:
         if key not in items:
-            if item.default is MISSING and "None" in str(item.type):
-                named[item.name] = None
+            if absent_is_none:
+                named[name] = None
             continue
-        unpack = item.metadata["unpack"]
         try:
-            named[item.name] = items[key] if unpack is None else unpack(items[key])
+            named[name] = items[key] if unpack is None else unpack(items[key])
         except (TypeError, ValueError) as error:
-            raise DecodeError("bad_field", f"{cls.__name__}.{item.name}: {error}") from error
+            raise DecodeError("bad_field", f"{cls.__name__}.{name}: {error}") from error
     try:
         return msgspec.convert(named, cls, builtin_types=(bytes,))
     except msgspec.ValidationError as error:

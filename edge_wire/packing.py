@@ -25,6 +25,16 @@ def pack_log_odds(p: float) -> int:
     return 1 + min(253, max(0, round((math.log(p / (1 - p)) - _LOW) / _STEP)))
 
 
+def _probability(byte: int) -> float:
+    if byte in (0, 255):
+        return byte / 255
+    return 1 / (1 + math.exp(-(_LOW + (byte - 1) * _STEP)))
+
+
+_PROBABILITIES = tuple(_probability(byte) for byte in range(256))
+_PRINTABLE = bytes(range(0x21, 0x7F))
+
+
 def unpack_log_odds(byte: int) -> float:
     """Return the probability that ``byte`` stands for.
 
@@ -33,9 +43,7 @@ def unpack_log_odds(byte: int) -> float:
     """
     if not isinstance(byte, int) or not 0 <= byte <= 255:
         raise ValueError(f"probability: got {byte!r}, expected 0 to 255")
-    if byte in (0, 255):
-        return byte / 255
-    return 1 / (1 + math.exp(-(_LOW + (byte - 1) * _STEP)))
+    return _PROBABILITIES[byte]
 
 
 def pack_slots(slots: Iterable[Iterable[tuple[str, float]]]) -> list[bytes]:
@@ -68,9 +76,9 @@ def unpack_slots(packed: Sequence[bytes]) -> list[list[tuple[str, float]]]:
     """
     slots = []
     for slot in packed:
-        if not isinstance(slot, bytes) or not slot or len(slot) % 2 or any(not 0x21 <= c <= 0x7E for c in slot[::2]):
+        if not isinstance(slot, bytes) or not slot or len(slot) % 2 or slot[::2].translate(None, _PRINTABLE):
             raise ValueError("slots: expected byte strings of character and probability in turn")
-        slots.append([(chr(slot[i]), unpack_log_odds(slot[i + 1])) for i in range(0, len(slot), 2)])
+        slots.append(list(zip(slot[::2].decode("ascii"), [_PROBABILITIES[byte] for byte in slot[1::2]], strict=True)))
     return slots
 
 

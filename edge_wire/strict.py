@@ -4,6 +4,9 @@ Accepted is deterministic CBOR (RFC 8949 §4.2) of bounded size and depth: short
 that are integers in ascending order (so none twice), integers within int64, finite floats in their shortest form,
 text that is UTF-8 without NUL, the simple values false, true and null, and no tag (18 where the caller says so).
 Every other byte string has a reason by which it is counted.
+
+What devices really send is passed over quickly, by the heads that occur in it; whatever else comes is looked at again,
+item by item, and only that scan refuses.
 """
 
 from __future__ import annotations
@@ -38,10 +41,81 @@ def load_strict(data: bytes, *, max_bytes: int, tagged: bool = False) -> Any:
     """
     if len(data) > max_bytes:
         raise DecodeError("oversize", f"got {len(data)} bytes, at most {max_bytes}")
-    end = _scan(data, 0, 0, tagged)
-    if end != len(data):
-        raise DecodeError("trailing_bytes", f"byte {end}: {len(data) - end} bytes follow the item")
+    if not _is_plain(data):
+        end = _scan(data, 0, 0, tagged)
+        if end != len(data):
+            raise DecodeError("trailing_bytes", f"byte {end}: {len(data) - end} bytes follow the item")
     return cbor2.loads(data)
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether ``data`` is one item that ``_scan`` accepts; False where it takes ``_scan`` to tell."""
+    try:
+        return _skip(data, 0, 0) == len(data)
+    except IndexError:
+        return False
+
+
+def _skip(data: bytes, at: int, depth: int) -> int:
+    """Return where the item at ``at`` ends; ``_BEYOND`` all bytes if it is not plain.
+
+    Raises:
+        IndexError: the bytes end before the item does.
+    """
+    head = data[at]
+    if length := _LENGTH[head]:
+        return at + length
+    major, low = head >> 5, head & 31
+    if major == 7 or low > 27 or depth >= _MAX_DEPTH:
+        return _BEYOND
+    at += 1
+    argument = low
+    if low > 23:
+        begins, at = at, at + _ARGUMENT_BYTES[low]
+        argument = int.from_bytes(data[begins:at], "big")
+        if argument < _SHORTEST[low]:
+            return _BEYOND
+    if major <= 1:
+        return at if argument < _INT64 else _BEYOND
+    if major == 2:
+        return at + argument
+    if major == 3:
+        text = data[at : at + argument]
+        return at + argument if text.isascii() and 0 not in text else _BEYOND
+    if major == 4:
+        for _ in range(argument):
+            at += _LENGTH[data[at]] or _skip(data, at, depth + 1) - at
+        return at
+    return _skip_map(data, at, argument, depth) if major == 5 else _BEYOND
+
+
+def _skip_map(data: bytes, at: int, pairs: int, depth: int) -> int:
+    """Go on as ``_skip`` does behind the head of a map: plain keys are 0 to 255, ascending."""
+    previous = -1
+    for _ in range(pairs):
+        key = data[at]
+        at += 1
+        if key > 23:
+            if key != 24 or data[at] < 24:
+                return _BEYOND
+            key = data[at]
+            at += 1
+        if key <= previous:
+            return _BEYOND
+        previous = key
+        at += _LENGTH[data[at]] or _skip(data, at, depth + 1) - at
+    return at
+
+
+def _lengths() -> bytes:
+    """How long an item is where its first byte alone tells, 0 elsewhere."""
+    known = dict.fromkeys((*range(24), *range(0x20, 0x38), 0xF4, 0xF5, 0xF6), 1)
+    known |= {0x40 + length: 1 + length for length in range(24)}
+    return bytes(known.get(head, 0) for head in range(256))
+
+
+_LENGTH = _lengths()
+_BEYOND = 1 << 62
 
 
 def _scan(data: bytes, at: int, depth: int, tagged: bool) -> int:

@@ -46,6 +46,7 @@ class Chain:
         folder: everything lies here; an earlier run's folder is taken up again.
         names: device ids of the agents.
         under: what goes before the command line of a program, by the name of its log; a tracer, for tests.
+        broker: makes the broker, given its folder and who may connect; for benches that need another one.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class Chain:
         names: Iterable[str],
         *,
         under: Callable[[str], Sequence[str]] = lambda _: (),
+        broker: Callable[[Path, Iterable[str]], PrivateBroker] = PrivateBroker,
     ) -> None:
         self._under = under
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.broker = PrivateBroker(self.folder / "broker", names)
+        self.broker = broker(self.folder / "broker", names)
         self.url = ""
         self._devices = tuple(names)
         self._collector: subprocess.Popen[str] | None = None
@@ -161,6 +163,17 @@ class Chain:
             raise ChainError(f"the collector does not start:\n{self._tail('collector')}")
         self.url = json.loads(line)["url"]
 
+    @property
+    def collector_pid(self) -> int:
+        """The collector's process number, for those who measure it."""
+        assert self._collector is not None, "it was not started"
+        return self._collector.pid
+
+    def stop_collector(self) -> None:
+        """End the collector in order; ``start_collector`` takes up where it was."""
+        _end(self._collector)
+        self._collector = None
+
     def kill_collector(self) -> None:
         """End the collector as a power cut would."""
         if self._collector is not None:
@@ -259,6 +272,8 @@ class Chain:
                 "ca": str(self.broker.authority),
                 "certificate": str(files.certificate),
                 "key": str(files.key),
+                "probe_certificate": str(self.broker.probe.certificate),
+                "probe_key": str(self.broker.probe.key),
             },
             "http": {"host": "127.0.0.1", "port": 0},
         }

@@ -56,7 +56,8 @@ class PrivateBroker:
     Args:
         folder: where everything lies: certificates, the broker's state, its log. Made if absent; an earlier broker's
             folder is taken over with its certificates and devices.
-        devices: ids that may connect from the start.
+        devices: ids that may connect from the start, beside the probe's.
+        collectors: names of the collectors that may.
 
     Attributes:
         host: the address it listens on.
@@ -67,7 +68,9 @@ class PrivateBroker:
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, devices: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, devices: Iterable[str] = (), collectors: Iterable[str] = (broker_access.COLLECTOR,)
+    ) -> None:
         self._folder = folder.resolve()
         self._clients = self._folder / "clients"
         self._clients.mkdir(parents=True, exist_ok=True)
@@ -82,8 +85,10 @@ class PrivateBroker:
         if not self.authority.exists():
             self._make_certificates()
         if not self._access.exists():
-            self._access.write_bytes(broker_access.render(()))
-        for device in devices:
+            self._access.write_bytes(broker_access.render((), ()))
+        for collector in collectors:
+            self.add_collector(collector)
+        for device in (broker_access.PROBE, *devices):
             self.add_device(device)
 
     def start(self) -> Self:
@@ -126,8 +131,13 @@ class PrivateBroker:
 
     @property
     def collector(self) -> ClientFiles:
-        """With what the collector connects."""
+        """With what the collector connects; one that was added has ``client`` of its name."""
         return self.client(broker_access.COLLECTOR)
+
+    @property
+    def probe(self) -> ClientFiles:
+        """With what a collector proves at start that a device can do no more than it should."""
+        return self.client(broker_access.PROBE)
 
     def client(self, name: str) -> ClientFiles:
         """Return the files of a device or service that was added; they may be anywhere below the folder."""
@@ -151,8 +161,7 @@ class PrivateBroker:
             if not files.key.exists():
                 certificates.write_private(files.key, certificates.new_key())
             public_key = certificates.public_key(files.key.read_bytes())
-        authority = certificates.Authority(self.authority.read_bytes(), self._authority_key.read_bytes())
-        files.certificate.write_bytes(certificates.issue_device(authority, public_key, device))
+        files.certificate.write_bytes(certificates.issue_device(self._issuer(), public_key, device))
         return files
 
     def add_device(self, device: str, public_key: bytes | None = None) -> ClientFiles:
@@ -169,6 +178,24 @@ class PrivateBroker:
             self._access.write_bytes(broker_access.with_device(self._access.read_bytes(), device))
         elif not broker_access.knows(self._access.read_bytes(), device):  # the plugin writes it at each change
             self._command(broker_access.addition(device))
+        return files
+
+    def add_collector(self, name: str) -> ClientFiles:
+        """Give a collector its certificate and its rights, whether the broker runs or not; again changes nothing.
+
+        Args:
+            name: ``nightjar.collector``, or that with a dash and a name after it.
+
+        Raises:
+            AccessError: it has another name.
+            BrokerError: the running broker refused or did not answer.
+        """
+        with_rights = broker_access.with_collector(self._access.read_bytes(), name)
+        files = self._serve(self._issuer(), name)
+        if not self.running:
+            self._access.write_bytes(with_rights)
+        elif not broker_access.knows(self._access.read_bytes(), name):
+            self._command(broker_access.collector_addition(name))
         return files
 
     def remove_device(self, device: str) -> None:
@@ -194,12 +221,20 @@ class PrivateBroker:
         certificates.write_private(self._folder / "broker.key", key)
         served = certificates.issue_server(authority, certificates.public_key(key), [self.host, "localhost"])
         (self._folder / "broker.pem").write_bytes(served)
-        for service in (broker_access.COLLECTOR, broker_access.FLEET):
-            files = self.client(service)
+        self._serve(authority, broker_access.FLEET)
+        self.authority.write_bytes(authority.certificate)  # last: its presence says that the rest is there
+
+    def _serve(self, authority: certificates.Authority, service: str) -> ClientFiles:
+        """Give a part of the collector a key and a certificate, if it has none."""
+        files = self.client(service)
+        if not files.certificate.exists():
             key = certificates.new_key()
             certificates.write_private(files.key, key)
             files.certificate.write_bytes(certificates.issue_service(authority, certificates.public_key(key), service))
-        self.authority.write_bytes(authority.certificate)  # last: its presence says that the rest is there
+        return files
+
+    def _issuer(self) -> certificates.Authority:
+        return certificates.Authority(self.authority.read_bytes(), self._authority_key.read_bytes())
 
     def _fill(self, template: str) -> str:
         """Put our values for the production ones; each must be there exactly once, or the two have drifted apart."""

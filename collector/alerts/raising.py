@@ -48,10 +48,12 @@ class Raising:
             passed: what is new, by read.
             at_ns: UTC, when alerts are raised.
         """
-        standing = await alerts.alerts_of_reads(tx, [one.read_id for one in passed])
+        # Of nearly all reads there is nothing to tell: they match nothing, and are all that has come of their track.
+        concerned = [one for one in passed if one.before is not None or self._hits(one)]
+        standing = await alerts.alerts_of_reads(tx, [one.read_id for one in concerned]) if concerned else {}
         raised: list[NewAlert] = []
         changes: list[tuple[int, Standing]] = []
-        for one in passed:
+        for one in concerned:
             for draft in _follow(self.matcher, one, standing.get(one.read_id, [])).values():
                 if draft.alert_id is not None:
                     if draft.changed:
@@ -66,6 +68,9 @@ class Raising:
             tuple((new.read_id, alert_id) for new, alert_id in zip(raised, ids, strict=True)),
             tuple(alert_id for alert_id, _ in changes),
         )
+
+    def _hits(self, passed: Passed) -> bool:
+        return any(self.matcher.match(seen) for seen in (*passed.revisions, *passed.late))
 
 
 def _follow(matcher: Matcher, passed: Passed, rows: Sequence[AlertRow]) -> dict[_Key, _Draft]:

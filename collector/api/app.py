@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from collector.api import answers, detections, incidents, page, sessions
+from collector.api import answers, detections, devices, incidents, ledger, page, sessions
 from collector.api.headers import SecurityHeaders
 from collector.api.login import Login
 from collector.api.passwords import Passwords
@@ -89,7 +89,7 @@ def create_app(
     app.state.login = Login(users, passwords or Passwords(), clock)
     app.state.streams = Streams(store, users, feed_signal, clock, hearing, heartbeat_s=heartbeat_s)
     answers.install(app)
-    for router in (sessions.router, detections.router, incidents.router, page.router):
+    for router in (sessions.router, detections.router, devices.router, incidents.router, ledger.router, page.router):
         # Taken as they are rather than included, so that `app.routes` is the flat list that a test can hold against
         # the permission table.
         app.router.routes.extend(router.routes)

@@ -10,7 +10,7 @@ from collector.api import present
 from collector.api.answers import MISSING, REFUSED
 from collector.api.guard import Asking
 from collector.api.pictures import Pictures, jpeg
-from collector.api.schema import Alert, Alerts, Devices, Passage, Passages, Reads, Shots
+from collector.api.schema import Alert, Alerts, Passage, Passages, Reads, Shots
 from collector.api.stream import Streams
 from collector.domain import AlertState
 from collector.errors import NotFoundError
@@ -98,14 +98,6 @@ async def list_shots(request: Request, _: Asking, limit: Limit = 50, before: Bef
     async with store_of(request).read() as tx:
         found = await queries.shots(tx, limit=limit, before=before)
     return Shots(shots=[present.shot(shot) for shot in found])
-
-
-@router.get("/devices")
-async def list_devices(request: Request, _: Asking) -> Devices:
-    """Every device, by id, and how it was when it was last heard."""
-    async with store_of(request).read() as tx:
-        found = await queries.devices(tx)
-    return Devices(devices=[present.device(device) for device in found])
 
 
 @router.get(

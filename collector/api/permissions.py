@@ -16,6 +16,8 @@ _ANY_ROLE: Final = frozenset(Role)
 # Who keeps the lists does not see whom they hit.
 _DETECTIONS: Final = _ANY_ROLE - {Role.HOTLIST_MANAGER}
 _OPERATES: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMINISTRATOR})
+# What was lost is for those who answer for it.
+_ANSWERS: Final = frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR})
 _SUPERVISES: Final = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 
 ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
@@ -42,6 +44,9 @@ ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "POST /api/incidents/{incident_id}/recordings": _SUPERVISES,
     "GET /api/clips/{sha256}": _DETECTIONS,
     "GET /api/devices": _ANY_ROLE,
+    "GET /api/devices/{device_id}": _ANY_ROLE,
+    "GET /api/devices/{device_id}/changes": _ANY_ROLE,
+    "GET /api/ledger": _ANSWERS,
     "GET /api/pictures/{sha256}": _DETECTIONS,
     "GET /api/stream": _ANY_ROLE,
 }

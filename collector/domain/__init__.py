@@ -4,7 +4,7 @@ Times are integer UTC nanoseconds. Codes that a newer device may extend (role, f
 """
 
 from collector.domain.alerts import Alert, AlertState, Entry, Hit, Rule, Standing, Support
-from collector.domain.devices import Age, Device, DeviceStatus, Identity, Link, PictureArrival
+from collector.domain.devices import Age, Device, DeviceChange, DeviceStatus, Identity, Link, PictureArrival
 from collector.domain.incidents import (
     Ellipse,
     Incident,
@@ -26,6 +26,7 @@ __all__ = [
     "Alert",
     "AlertState",
     "Device",
+    "DeviceChange",
     "DeviceStatus",
     "Ellipse",
     "Entry",

@@ -68,6 +68,8 @@ class Device:
         last_heard_at_ns: when something verified last arrived from it.
         health: its latest health, field by field as on the wire.
         health_at_ns: when that arrived.
+        last_word: why its connection ended, as it or the will that it left with the broker said; empty while it is
+            connected, or where nothing was said.
     """
 
     id: str
@@ -78,6 +80,34 @@ class Device:
     last_heard_at_ns: int | None
     health: Mapping[str, Any] | None
     health_at_ns: int | None
+    last_word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChange:
+    """Something on a device that is in another state than before, as the device says.
+
+    Attributes:
+        id: the collector's number of it.
+        device: who says it.
+        subject: camera, microphone, outbox, power, clock, disk, data-plan, agent; newer devices may know more.
+        ref: which of them, such as the camera's id; None where there is only one.
+        state: how it is since then.
+        before: how it was; None at the start of the agent.
+        reason: why, for people.
+        at_ns: when it changed, by the device's clock.
+        received_at_ns: when it was told.
+    """
+
+    id: int
+    device: str
+    subject: str
+    ref: str | None
+    state: str
+    before: str | None
+    reason: str
+    at_ns: int
+    received_at_ns: int
 
 
 @dataclass(frozen=True, slots=True)

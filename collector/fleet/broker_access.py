@@ -8,6 +8,10 @@ Invariants:
       plugin does not know may do nothing, however good its certificate.
     * A device publishes to its own ``up`` and receives its own ``down``, whatever the agency: that follows from the
       device's assignment at the collector. One role a device: the plugin's ``%u`` patterns do not work for subscribe.
+    * ``$share`` is for collectors, in their one group. Each has a name of its own: one name is one MQTT session, and
+      a second connection of the same name ends the first.
+    * ``PROBE`` is a device like any other to the broker, and is enrolled nowhere: with it a collector proves at start
+      what a device cannot do (``broker_proof``).
     * There are no passwords: the certificate is the only proof.
 
 What mosquitto 2.0.11 does, measured:
@@ -24,6 +28,7 @@ All functions are pure. Any thread may call them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -31,7 +36,17 @@ from collector.errors import CollectorError
 from edge_wire.topics import PREFIX, check_name
 
 COLLECTOR: Final = "nightjar.collector"
-"""Common name of the collector's certificate. The dot keeps it apart from every device id."""
+"""Common name of the collector's certificate. The dot keeps it apart from every device id. Each further collector on
+the same broker has a dash and a name after it: ``nightjar.collector-2``."""
+
+SHARE_GROUP: Final = "nightjar"
+"""The group in which several collectors share what devices send: ``$share/nightjar/…``."""
+
+RESERVED: Final = "nightjar-"
+"""What no enrolled device's id begins with: these are ours, for the proof at start."""
+
+PROBE: Final = "nightjar-probe"
+"""Common name of the certificate with which a collector tries what a device can do."""
 
 FLEET: Final = "nightjar.fleet"
 """Common name of the certificate that may add and remove devices, and may do nothing else."""
@@ -41,6 +56,7 @@ CONTROL_TOPIC: Final = "$CONTROL/dynamic-security/v1"
 
 RESPONSE_TOPIC: Final = f"{CONTROL_TOPIC}/response"
 
+_COLLECTOR_NAME: Final = re.compile(re.escape(COLLECTOR) + r"(-[a-z0-9-]{1,20})?\Z")
 _DENIED_BY_DEFAULT: Final = ("publishClientSend", "publishClientReceive", "subscribe")
 
 
@@ -48,18 +64,23 @@ class AccessError(CollectorError):
     """The plugin refused a command or its file is not what it should be. The text says which and why."""
 
 
-def render(devices: Iterable[str]) -> bytes:
-    """Return the plugin's file for these devices, the collector and the fleet service.
+def render(devices: Iterable[str], collectors: Iterable[str] = (COLLECTOR,)) -> bytes:
+    """Return the plugin's file for these devices and collectors, the probe and the fleet service.
 
     Raises:
         TopicError: a device id does not follow the protocol.
+        AccessError: a collector's name is not ``COLLECTOR``, or that with a dash and a name after it.
     """
-    names = sorted(set(devices))
+    roles = [
+        *map(_collector_role, sorted(set(collectors))),
+        _fleet_role(),
+        *map(_device_role, sorted({PROBE, *devices})),
+    ]
     return _encode(
         {
             "defaultACLAccess": {**dict.fromkeys(_DENIED_BY_DEFAULT, False), "unsubscribe": True},
-            "roles": [_collector_role(), _fleet_role(), *map(_device_role, names)],
-            "clients": [_client(COLLECTOR), _client(FLEET), *map(_client, names)],
+            "roles": roles,
+            "clients": [_client(role["rolename"]) for role in roles],
         }
     )
 
@@ -71,19 +92,25 @@ def with_device(file: bytes, device: str) -> bytes:
         TopicError: the id does not follow the protocol.
         AccessError: ``file`` is not the plugin's.
     """
-    role, state = _device_role(device), _decode(file)
-    roles = [other for other in state["roles"] if other["rolename"] != device]
-    clients = [other for other in state["clients"] if other["username"] != device]
-    return _encode({**state, "roles": [*roles, role], "clients": [*clients, _client(device)]})
+    return _with_role(file, _device_role(device))
 
 
-def knows(file: bytes, device: str) -> bool:
-    """Whether the plugin's ``file`` has ``device`` in it.
+def with_collector(file: bytes, collector: str) -> bytes:
+    """Return the plugin's ``file`` with a ``collector`` in it, its rights as they are now; for a broker at rest.
+
+    Raises:
+        AccessError: ``file`` is not the plugin's, or the name is not a collector's.
+    """
+    return _with_role(file, _collector_role(collector))
+
+
+def knows(file: bytes, name: str) -> bool:
+    """Whether the plugin's ``file`` has a device or collector called ``name`` in it.
 
     Raises:
         AccessError: ``file`` is not the plugin's.
     """
-    return any(client["username"] == device for client in _decode(file)["clients"])
+    return any(client["username"] == name for client in _decode(file)["clients"])
 
 
 def addition(device: str) -> bytes:
@@ -92,14 +119,16 @@ def addition(device: str) -> bytes:
     Raises:
         TopicError: the id does not follow the protocol.
     """
-    return _encode(
-        {
-            "commands": [
-                {"command": "createRole", **_device_role(device)},
-                {"command": "createClient", **_client(device)},
-            ]
-        }
-    )
+    return _addition(_device_role(device))
+
+
+def collector_addition(collector: str) -> bytes:
+    """Return the command that lets one more ``collector`` connect to the running broker.
+
+    Raises:
+        AccessError: the name is not a collector's.
+    """
+    return _addition(_collector_role(collector))
 
 
 def removal(device: str) -> bytes:
@@ -134,23 +163,44 @@ def check_response(response: bytes) -> None:
         raise AccessError("dynamic-security refused " + ", ".join(refusals))
 
 
+def _addition(role: dict[str, Any]) -> bytes:
+    return _encode(
+        {
+            "commands": [
+                {"command": "createRole", **role},
+                {"command": "createClient", **_client(role["rolename"])},
+            ]
+        }
+    )
+
+
+def _with_role(file: bytes, role: dict[str, Any]) -> bytes:
+    name, state = role["rolename"], _decode(file)
+    roles = [other for other in state["roles"] if other["rolename"] != name]
+    clients = [other for other in state["clients"] if other["username"] != name]
+    return _encode({**state, "roles": [*roles, role], "clients": [*clients, _client(name)]})
+
+
 def _device_role(device: str) -> dict[str, Any]:
     name = check_name(device, "device")
     up, down = f"{PREFIX}/+/{name}/up/#", f"{PREFIX}/+/{name}/down/#"
-    return _role(name, publish=up, receive=down, subscribe=down)
+    return _role(name, publish=up, receive=down, subscribe=[down])
 
 
-def _collector_role() -> dict[str, Any]:
+def _collector_role(name: str) -> dict[str, Any]:
+    if not _COLLECTOR_NAME.match(name):
+        raise AccessError(f"collector: got {name!r}, expected {COLLECTOR!r}, or that with '-' and a name after it")
     up, down = f"{PREFIX}/+/+/up/#", f"{PREFIX}/+/+/down/#"
-    return _role(COLLECTOR, publish=down, receive=up, subscribe=up)
+    return _role(name, publish=down, receive=up, subscribe=[up, f"$share/{SHARE_GROUP}/{up}"])
 
 
 def _fleet_role() -> dict[str, Any]:
-    return _role(FLEET, publish=CONTROL_TOPIC, receive=RESPONSE_TOPIC, subscribe=RESPONSE_TOPIC)
+    return _role(FLEET, publish=CONTROL_TOPIC, receive=RESPONSE_TOPIC, subscribe=[RESPONSE_TOPIC])
 
 
-def _role(name: str, *, publish: str, receive: str, subscribe: str) -> dict[str, Any]:
-    granted = (("publishClientSend", publish), ("publishClientReceive", receive), ("subscribePattern", subscribe))
+def _role(name: str, *, publish: str, receive: str, subscribe: Iterable[str]) -> dict[str, Any]:
+    granted = [("publishClientSend", publish), ("publishClientReceive", receive)]
+    granted += [("subscribePattern", topic) for topic in subscribe]
     return {
         "rolename": name,
         "acls": [{"acltype": kind, "topic": topic, "priority": 0, "allow": True} for kind, topic in granted],

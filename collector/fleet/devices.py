@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector.domain import DeviceStatus
 from collector.errors import ConfigurationError, NotFoundError
+from collector.fleet.broker_access import RESERVED
 from collector.store import audit, devices, feed
 from collector.store.database import Store
 from collector.store.feed import FeedKind
@@ -73,6 +74,10 @@ async def add_device(
         StoreError: nothing was changed.
     """
     site = device if site is None else site
+    if device.startswith(RESERVED):
+        raise ConfigurationError(
+            f"device {device}: ids that begin with {RESERVED} are for the proof at start, and enrolled nowhere"
+        )
     _check_names({"device": device, "--agency": agency, "--site": site})
     kid = cose.key_id(key)
     async with store.write() as tx:

@@ -71,6 +71,8 @@ async def import_hotlist(
         raise ConfigurationError(f"--list: got {name!r}, expected 1 to {_MAX_NAME} characters")
     async with store.write() as tx:
         draft = await hotlists.begin_draft(tx, name)
+    # What is in force only changes by an import that this draft would not survive.
+    async with store.read() as tx:
         before = await hotlists.entries(tx, name)
     after = {entry.key: entry for entry in file.entries}
     added = [entry for key, entry in after.items() if key not in before]
@@ -112,15 +114,16 @@ async def _write_draft(
     progress: Callable[[int, int], None],
 ) -> None:
     done, of = 0, len(begun) + len(ended)
+    # Nobody sees a draft, so nobody waits for it.
     for additions in _chunks(begun):
-        async with store.write() as tx:
+        async with store.write_of(()) as tx:
             if not await hotlists.is_open(tx, draft):
                 raise _overtaken(draft)
             await hotlists.draft_additions(tx, draft, additions)
         done += len(additions)
         progress(done, of)
     for endings in _chunks(ended):
-        async with store.write() as tx:
+        async with store.write_of(()) as tx:
             if not await hotlists.is_open(tx, draft):
                 raise _overtaken(draft)
             await hotlists.draft_endings(tx, draft, endings)

@@ -10,8 +10,8 @@ Arrivals that came live go before those of a backlog, and at once: an alert wait
 store refuses what came of it, of which nothing can be computed, or around which there are too many, is left out and
 logged, and keeps no other waiting.
 
-One at a time may run on a store: it computes outside of the transaction that writes. In one process that is so; several
-collectors hold a lease around ``follow`` (PROTOCOL, Ingest). Owned by one task.
+One at a time may run on a store: it computes outside of the transaction that writes. So it runs under a lease, and
+writes through what the lease gives it (``collector.store.lease``). Owned by one task.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from collector.incidents.records import Change, Neighbourhood
 from collector.incidents.rules import Rules
 from collector.ports import AskForSound
 from collector.store import holds, incidents
-from collector.store.database import Store, Transaction
+from collector.store.database import Transaction
+from collector.store.following import Followed
 from edge_wire.clock import Clock
 
 _log = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ class IncidentFollower:
         ask: asks the devices for what has not come of the sound of some shots of an incident that has alerted.
     """
 
-    def __init__(self, store: Store, clock: Clock, rules: Rules, ask: AskForSound) -> None:
+    def __init__(self, store: Followed, clock: Clock, rules: Rules, ask: AskForSound) -> None:
         self._store = store
         self._clock = clock
         self._rules = rules

@@ -6,7 +6,8 @@ slow does not turn live hits into historical ones, nor one an hour fast send any
 nothing of the kind: it may have waited at the broker for hours. Without health from that boot the claimed time counts,
 as far as the device itself vouches for it.
 
-In memory only: the next health after a restart brings it back. Owned by the ingest task.
+In memory only; what there was before a restart, or what another collector heard, ``captures`` takes from the store.
+Owned by the ingest task.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from edge_wire.clock import UNSYNCHRONISED_ERROR_NS
 _DRIFT = 1e-4
 # The boot clocks tell a capture time only as well as a message's way here was short: a claim as near as this stands.
 _CLAIM_STANDS_NS = 2_000_000_000
+_LIVE, _HISTORICAL = Age(False), Age(True)
 _UNKNOWN = Age(False, "Age unknown: the device's clock cannot be trusted and nothing live has come from that boot.")
 
 
@@ -38,6 +40,10 @@ class BootClocks:
             return
         self._offsets[device, boot_id] = (offset_ns, our_boot_ns)
 
+    def knows(self, device: str, boot_id: bytes) -> bool:
+        """Whether anything live has come from that boot."""
+        return (device, boot_id) in self._offsets
+
     def age_ns(self, device: str, boot_id: bytes, captured_boot_ns: int, our_boot_ns: int) -> int | None:
         """Return how long before ``our_boot_ns`` something was captured; None for a boot not heard live."""
         held = self._offsets.get((device, boot_id))
@@ -57,10 +63,10 @@ def judge_age(
         historical_after_ns: older than this is historical.
     """
     if age_ns is not None:
-        return Age(age_ns > historical_after_ns)
+        return _HISTORICAL if age_ns > historical_after_ns else _LIVE
     if clock_error_ns >= min(UNSYNCHRONISED_ERROR_NS, historical_after_ns):
         return _UNKNOWN
-    return Age(received_at_ns - captured_at_ns > historical_after_ns)
+    return _HISTORICAL if received_at_ns - captured_at_ns > historical_after_ns else _LIVE
 
 
 def capture_time_ns(age_ns: int | None, *, captured_at_ns: int, clock_error_ns: int, received_at_ns: int) -> int:

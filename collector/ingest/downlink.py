@@ -18,7 +18,7 @@ from collector.ingest.intake import Answer
 from collector.ingest.verdicts import Refused
 from collector.store.media import Missing
 from edge_wire import codec, cose
-from edge_wire.messages import Ack, Command, DownBody, DownHeader, Stream, Verdict, Wanted
+from edge_wire.messages import Ack, Command, DownBody, DownHeader, Resend, Stream, Verdict, Wanted
 from edge_wire.messages import Refused as RefusedBody
 from edge_wire.packing import ranges_of
 from edge_wire.topics import Channel, Topic
@@ -69,16 +69,18 @@ class Downlink:
             How many answers could not be addressed, because their publish did not say over which connection it came.
         """
         unaddressed = 0
-        grouped: defaultdict[tuple[Address, int, int, Verdict], list[int]] = defaultdict(list)
+        # By what tells one connection from another on the way here: of many rows nearly all are the same.
+        grouped: defaultdict[tuple[str, bytes | None, int, int, Verdict], list[Answer]] = defaultdict(list)
         for one in answers:
-            connection = one.received.connection
+            identity, received = one.identity, one.received
+            grouped[received.topic, received.correlation, identity.epoch, identity.stream, one.verdict].append(one)
+        for (_, _, epoch, stream, verdict), some in grouped.items():
+            connection = some[0].received.connection
             if connection is None:
-                unaddressed += 1
+                unaddressed += len(some)
                 continue
-            address = Address(one.topic.agency, one.topic.device, *connection)
-            grouped[address, one.identity.epoch, one.identity.stream, one.verdict].append(one.identity.sequence)
-        for (address, epoch, stream, verdict), sequences in grouped.items():
-            ranges = ranges_of(sequences)
+            address = Address(some[0].topic.agency, some[0].topic.device, *connection)
+            ranges = ranges_of(one.identity.sequence for one in some)
             self._send(address, Channel.ACK, Ack(epoch, Stream(stream), ranges, verdict, self._store_id))
         return unaddressed
 
@@ -93,6 +95,16 @@ class Downlink:
             address = Address(one.topic.agency, one.topic.device, *connection)
             self._send(address, Channel.ACK, RefusedBody(one.digest, one.reason))
         return unaddressed
+
+    def tell_store(self, address: Address) -> None:
+        """Tell a device which store acks now: an ack of no rows. One that knows another answers with its Statement."""
+        ack = Ack(address.epoch, Stream.REPORT, (), Verdict.STORED, self._store_id)
+        self._send(address, Channel.ACK, ack)
+
+    def ask_again(self, asking: Iterable[tuple[Address, Resend]]) -> None:
+        """Ask devices for rows that the store does not have."""
+        for address, body in asking:
+            self._send(address, Channel.COMMAND, body)
 
     def ask_for(self, address: Address, missing: Missing) -> None:
         """Ask a device for files of one of its reads or shots, the first things first."""

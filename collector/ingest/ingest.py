@@ -15,10 +15,12 @@ from collector.ingest.link import BrokerLink, BrokerSettings
 from collector.ingest.media import MediaIntake
 from collector.ingest.picture_folder import PictureFolder
 from collector.ingest.pipeline import Pipeline
+from collector.ingest.received import Received
 from collector.ports import Raiser
 from collector.store.database import Store
 from edge_wire.clock import Clock
 
+# Three of them fit into what the broker sends ahead (link): one committed, one verified, one on its way here.
 _MOST = 500
 # Bounds what one transaction writes to files, and so how long it holds the store.
 _MOST_BYTES = 1 << 20
@@ -28,8 +30,10 @@ _STOP_S = 5.0
 class Ingest:
     """Takes what devices send, for as long as it runs.
 
-    A batch is whatever came while the one before was committed, up to 500 messages or 1 MiB: an idle collector answers
-    each message at once, a busy one shares its commits.
+    A batch is whatever came while the one before was committed, up to ``_MOST`` messages or 1 MiB: an idle collector
+    answers each message at once, a busy one shares its commits. A full batch is verified while the one before it is
+    committed. What is in hand is bounded by two batches and the inbox, however long the store is away; the broker has
+    the rest.
 
     Args:
         store: where to.
@@ -56,7 +60,7 @@ class Ingest:
     ) -> None:
         loop = asyncio.get_running_loop()
         self._subscribed = asyncio.Event()
-        self._inbox = Inbox(loop)
+        self._inbox = Inbox(loop, plenty=_MOST)
         self._link = BrokerLink(
             broker, self._inbox, clock, on_subscribed=lambda: loop.call_soon_threadsafe(self._subscribed.set)
         )
@@ -113,5 +117,25 @@ class Ingest:
         self._pipeline.close()
 
     async def _run(self) -> None:
-        while batch := await self._inbox.take(_MOST, _MOST_BYTES):
-            await self._pipeline.settle(batch)
+        settling: asyncio.Task[None] | None = None
+        try:
+            while batch := await self._next(settling):
+                judged = await self._pipeline.judge(batch)
+                if settling is not None:
+                    await settling
+                settling = asyncio.create_task(self._pipeline.settle_judged(judged))
+            if settling is not None:
+                await settling
+        finally:
+            if settling is not None:
+                settling.cancel()
+
+    async def _next(self, settling: asyncio.Task[None] | None) -> list[Received]:
+        """Take a batch when there are many, or the one before is settled: what is small then need not wait."""
+        if settling is not None:
+            many = asyncio.create_task(self._inbox.wait_for_many())
+            await asyncio.wait({many, settling}, return_when=asyncio.FIRST_COMPLETED)
+            many.cancel()
+            if settling.done():
+                settling.result()
+        return await self._inbox.take(_MOST, _MOST_BYTES)

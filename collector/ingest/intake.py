@@ -10,30 +10,36 @@ Owned by the ingest task; what it remembers between batches could be read from t
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
-from collector.domain import Age, DeviceStatus, Identity
-from collector.ingest.ages import BootClocks, capture_time_ns, judge_age
-from collector.ingest.links import Birth, EpochBoots, LinkIntake
+from collector.domain import DeviceStatus, Identity
+from collector.ingest.ages import BootClocks
+from collector.ingest.captures import Captures, EpochBoots
+from collector.ingest.links import Birth, LinkIntake
 from collector.ingest.media import MediaIntake
 from collector.ingest.picture_folder import PictureFolderError
+from collector.ingest.plates import PlateIntake
 from collector.ingest.received import Received
 from collector.ingest.shots import HeardHere, ShotIntake
 from collector.ingest.verdicts import NO_SUCH_KEY, Accepted, DeadLetter, Live, Outcome, Refused
-from collector.ports import Passed, Raiser
-from collector.store import facts, feed, hotlists, intake, media, reads, shots
+from collector.ports import Raiser
+from collector.store import changes as device_changes
+from collector.store import facts, feed, intake, ledger, shots
 from collector.store.database import Store, Transaction
 from collector.store.feed import FeedKind
 from collector.store.intake import DeviceStanding, Kept, Known, Letter
+from collector.store.ledger import StatementRow, StreamKey
 from collector.store.media import Missing
-from collector.store.reads import ReadMessage, seen_of
+from collector.store.reads import ReadMessage
 from edge_wire import cose
 from edge_wire.messages import (
     KIND_OF,
+    Change,
+    Header,
     LossRecord,
     Media,
     Open,
@@ -41,6 +47,7 @@ from edge_wire.messages import (
     PlateRead,
     ShotArrival,
     ShotClip,
+    Statement,
     Verdict,
 )
 from edge_wire.topics import Channel, Topic
@@ -61,6 +68,15 @@ class Answer:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A device's Statement that is committed, and the connection (epoch and number) over which it came."""
+
+    topic: Topic
+    connection: tuple[int, int]
+    body: Statement
+
+
 @dataclass(slots=True)
 class Settled:
     """What a committed batch leaves to do.
@@ -68,21 +84,25 @@ class Settled:
     Attributes:
         answers: identities to ack.
         refused: unverifiable bytes whose sender is to be told.
+        unopened: what enrolled devices signed with a key that nobody here knows: its Open is to be asked for.
         early: presence and health of epochs that are not open yet, of enrolled devices, to be judged again when they
             are.
         opened: devices that opened an epoch.
         asked: files of alerts that are wanted now: the alert is new, a revision named others, or a clip is complete.
         births: connections that are up, as their signed births (also the retained ones) have just said.
+        statements: what devices say that they hold.
         stored: how many messages are new in the store.
         held_back: how many files could not be written: no answer, so the device sends them again.
     """
 
     answers: list[Answer] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    unopened: list[Refused] = field(default_factory=list)
     early: list[Received] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)
     asked: list[Missing] = field(default_factory=list)
     births: list[Birth] = field(default_factory=list)
+    statements: list[Stated] = field(default_factory=list)
     stored: int = 0
     held_back: int = 0
 
@@ -91,10 +111,12 @@ class Settled:
         return Settled(
             self.answers + other.answers,
             self.refused + other.refused,
+            self.unopened + other.unopened,
             self.early + other.early,
             self.opened | other.opened,
             self.asked + other.asked,
             self.births + other.births,
+            self.statements + other.statements,
             self.stored + other.stored,
             self.held_back + other.held_back,
         )
@@ -121,47 +143,61 @@ class Intake:
     ) -> None:
         self._store = store
         self._media = media
-        self._raising = raising
         self._utc_ns = utc_ns
-        self._historical_after_ns = historical_after_s * 1_000_000_000
-        self._clocks = BootClocks()
-        self._boots = EpochBoots()
-        self._links = LinkIntake(self._clocks, self._boots)
-        self._shots = ShotIntake(self._clocks, self._boots, self._historical_after_ns)
+        clocks, boots = BootClocks(), EpochBoots()
+        captures = Captures(clocks, boots, historical_after_s * 1_000_000_000)
+        self._links = LinkIntake(clocks, boots)
+        self._plates = PlateIntake(captures, raising, utc_ns)
+        self._shots = ShotIntake(captures)
 
-    async def commit(self, outcomes: Sequence[Outcome]) -> Settled:
+    async def commit(
+        self, outcomes: Sequence[Outcome], first: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> Settled:
         """Commit one batch.
+
+        Args:
+            outcomes: what came.
+            first: done before everything else in the same transaction; for whoever takes back an earlier verdict.
 
         Raises:
             StoreError: nothing of it was committed; the store cannot be reached.
             StoreRefusedError: nothing of it was committed; the store does not take one of its rows.
         """
-        async with self._store.write() as tx:
+        rows = [one for one in outcomes if isinstance(one, (Accepted, DeadLetter))]
+        live = [one for one in outcomes if isinstance(one, Live)]
+        refused = [one for one in outcomes if isinstance(one, Refused)]
+        named = {one.topic.device for one in outcomes if one.topic is not None}
+        async with self._store.write_of(named) as tx:
+            if first is not None:
+                await first(tx)
             batch = _Batch(tx, Settled(), [])
-            rows = [one for one in outcomes if isinstance(one, (Accepted, DeadLetter))]
-            live = [one for one in outcomes if isinstance(one, Live)]
-            refused = [one for one in outcomes if isinstance(one, Refused)]
-            named = {one.topic.device for one in (*rows, *live, *refused) if one.topic is not None}
             standings = await intake.device_standings(tx, named)
             taken = {device for device, one in standings.items() if one.status is DeviceStatus.ENROLLED}
             await self._media.forget_unfinished(tx, self._utc_ns())
             self._refuse(batch, refused, taken)
             accepted = await self._settle_identities(batch, rows, standings)
             await self._keep(batch, accepted, standings)
+            await ledger.note_streams(tx, batch.said, batch.redelivered)
             await self._follow_links(batch, accepted, [one for one in live if one.topic.device in taken])
-            await feed.append_all(tx, batch.feed)
             await intake.keep_letters(tx, batch.letters)
+            # Last: whoever else appends waits for this commit.
+            await feed.append_all(tx, batch.feed)
         return batch.settled
 
     def _refuse(self, batch: _Batch, refused: Iterable[Refused], taken: set[str]) -> None:
         for one in refused:
             unsequenced = one.topic is not None and one.topic.channel in (Channel.PRESENCE, Channel.HEALTH)
-            if unsequenced and one.reason == NO_SUCH_KEY and one.topic is not None and one.topic.device in taken:
+            keyless = one.reason == NO_SUCH_KEY and one.topic is not None and one.topic.device in taken
+            if keyless:
+                batch.settled.unopened.append(one)
+            if keyless and unsequenced:
                 batch.settled.early.append(one.received)
                 continue
             device = one.topic.device if one.topic else None
             batch.letters.append(_letter(one, device, one.reason, one.detail, genuine=False))
-            if one.topic is not None and not unsequenced:
+            # A key that is not known here may be known to a store that this one took the place of: a device that is
+            # told "refused" gives the row up.
+            if one.topic is not None and not unsequenced and one.reason != NO_SUCH_KEY:
                 batch.settled.refused.append(one)
 
     async def _settle_identities(
@@ -171,13 +207,13 @@ class Intake:
         known = await intake.known_identities(batch.tx, [one.identity for one in rows])
         fresh: list[tuple[Identity, Known]] = []
         accepted: list[Accepted] = []
-        for one in sorted(rows, key=lambda row: row.identity):
+        for one in sorted(rows, key=_in_identity_order):
             identity = one.identity
+            enrolled = _is_enrolled(standings.get(identity.device))
             held = known.get(identity)
             if held is not None:
-                batch.answer(one, self._again(batch, one, held, _is_enrolled(standings.get(identity.device))))
+                batch.answer(one, self._again(batch, one, held, enrolled))
                 continue
-            enrolled = _is_enrolled(standings.get(identity.device))
             try:
                 poison = await self._poison(batch, one, enrolled)
             except PictureFolderError as error:
@@ -200,6 +236,7 @@ class Intake:
     def _again(self, batch: _Batch, one: Accepted | DeadLetter, held: Known, enrolled: bool) -> Verdict:
         identity = one.identity
         if held.digest == one.digest:
+            batch.redelivered[identity.device, identity.epoch, identity.stream] += 1
             return held.verdict
         _log.error(
             "identity_conflict",
@@ -235,6 +272,7 @@ class Intake:
         plate_reads: list[ReadMessage] = []
         heard: list[HeardHere] = []
         losses = []
+        changed: list[tuple[str, int, Header, Change]] = []
         for one, message_id in zip(accepted, message_ids, strict=True):
             identity, body, header, at_ns = (
                 one.identity,
@@ -262,13 +300,23 @@ class Intake:
                 heard.append(HeardHere(one, standing.agency, message_id))
             elif isinstance(body, LossRecord):
                 losses.append((identity.device, message_id, body))
+            elif isinstance(body, Change):
+                changed.append((identity.device, message_id, header, body))
+            elif isinstance(body, Statement):
+                batch.said.append(StatementRow(identity.device, header, body, at_ns))
+                if one.received.connection is not None:
+                    batch.settled.statements.append(Stated(one.topic, one.received.connection, body))
             elif isinstance(body, Media):
                 await self._tell_of_file(batch, identity.device, body)
         await facts.keep_losses(batch.tx, losses)
+        told = await device_changes.keep_changes(batch.tx, changed)
+        batch.feed += [(FeedKind.DEVICE, device) for device in sorted(told)]
         changes = await self._shots.keep(batch.tx, heard)
         batch.feed += changes.feed
         batch.settled.asked += changes.asked
-        await self._keep_reads(batch, plate_reads)
+        passed = await self._plates.keep(batch.tx, plate_reads)
+        batch.feed += passed.feed
+        batch.settled.asked += passed.asked
 
     async def _tell_of_file(self, batch: _Batch, device: str, body: Media) -> None:
         for ref in self._media.completed(device, body):
@@ -283,81 +331,6 @@ class Intake:
             _log.error("cloned_or_restored", device=identity.device, epoch=identity.epoch, previous_epoch=body.previous)
         batch.settled.opened.add(identity.device)
 
-    async def _keep_reads(self, batch: _Batch, messages: Sequence[ReadMessage]) -> None:
-        if not messages:
-            return
-        tx, raiser = batch.tx, self._raising()
-        by_track: defaultdict[tuple[str, int, int], list[ReadMessage]] = defaultdict(list)
-        for message in messages:
-            by_track[message.track].append(message)
-        here = await reads.rows_of_tracks(tx, by_track)
-        boots = await self._boots.of(tx, {(device, epoch) for device, epoch, _ in by_track})
-        ordered = {track: sorted(some, key=lambda one: one.body.revision) for track, some in by_track.items()}
-        new = [some[-1] for track, some in ordered.items() if track not in here]
-        new_ids = await reads.insert_reads(tx, new, [self._passed_at_ns(boots, one) for one in new], raiser.generation)
-        ids = {one.track: read_id for one, read_id in zip(new, new_ids, strict=True)}
-        ids.update((track, row.id) for track, row in here.items())
-        newer = [
-            (row.id, ordered[track][-1])
-            for track, row in here.items()
-            if ordered[track][-1].body.revision > row.revision
-        ]
-        await reads.update_reads(tx, newer, raiser.generation)
-        await reads.keep_revisions(tx, [(ids[one.track], one) for one in messages])
-        passed = []
-        for track, some in ordered.items():
-            row = here.get(track)
-            revision = -1 if row is None else row.revision
-            passed.append(
-                Passed(
-                    read_id=ids[track],
-                    before=None if row is None else row.seen,
-                    revisions=tuple(seen_of(one.body) for one in some if one.body.revision > revision),
-                    late=tuple(seen_of(one.body) for one in some if one.body.revision <= revision),
-                    age=self._age(boots, some[-1]),
-                )
-            )
-        alerted = await raiser.raise_and_revise(tx, passed, self._utc_ns())
-        if await hotlists.generation(tx) != raiser.generation:
-            # A newer hotlist has come while this batch was under way (invariant 5).
-            await reads.await_match(tx, {one.read_id: one.age for one in passed})
-        batch.feed += [(FeedKind.READ, ids[track]) for track in ordered]
-        batch.feed += [(FeedKind.ALERT, one) for one in (*(alert for _, alert in alerted.raised), *alerted.revised)]
-        revised = {row.id: row.files for row in here.values()}
-        raised = {read_id for read_id, _ in alerted.raised}
-        for missing in await media.missing_of_reads(tx, raised | {read_id for read_id, _ in newer}):
-            # What the read named before was asked for then.
-            read_id = missing.read_id
-            known = set() if read_id is None or read_id in raised else revised.get(read_id, set())
-            wanted = tuple((part, sha256) for part, sha256 in missing.wanted if sha256 not in known)
-            if wanted:
-                batch.settled.asked.append(replace(missing, wanted=wanted))
-
-    def _age_ns(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> int | None:
-        boot_id = boots.get((one.device, one.header.epoch))
-        # Received at a wall-clock time; the pair with our boot clock was taken at the same instant.
-        if boot_id is None:
-            return None
-        return self._clocks.age_ns(one.device, boot_id, one.header.captured_boot_ns, one.received_boot_ns)
-
-    def _passed_at_ns(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> int:
-        captured_at_ns = capture_time_ns(
-            self._age_ns(boots, one),
-            captured_at_ns=one.header.captured_at_ns,
-            clock_error_ns=one.header.clock_error_ns,
-            received_at_ns=one.received_at_ns,
-        )
-        return captured_at_ns + one.body.first_readable_ns
-
-    def _age(self, boots: dict[tuple[str, int], bytes], one: ReadMessage) -> Age:
-        return judge_age(
-            self._age_ns(boots, one),
-            captured_at_ns=one.header.captured_at_ns,
-            clock_error_ns=one.header.clock_error_ns,
-            received_at_ns=one.received_at_ns,
-            historical_after_ns=self._historical_after_ns,
-        )
-
     async def _follow_links(self, batch: _Batch, accepted: Sequence[Accepted], live: Sequence[Live]) -> None:
         changes = await self._links.follow(batch.tx, accepted, live)
         batch.feed += [(FeedKind.DEVICE, device) for device in changes.devices]
@@ -371,9 +344,16 @@ class _Batch:
     settled: Settled
     letters: list[Letter]
     feed: list[tuple[FeedKind, str | int]] = field(default_factory=list)
+    said: list[StatementRow] = field(default_factory=list)
+    redelivered: Counter[StreamKey] = field(default_factory=Counter)
 
     def answer(self, one: Accepted | DeadLetter, verdict: Verdict) -> None:
         self.settled.answers.append(Answer(one.received, one.topic, one.identity, verdict))
+
+
+def _in_identity_order(one: Accepted | DeadLetter) -> tuple[str, int, int, int]:
+    identity = one.identity
+    return identity.device, identity.epoch, identity.stream, identity.sequence
 
 
 def _is_enrolled(standing: DeviceStanding | None) -> bool:

@@ -24,6 +24,11 @@ class Keyring:
         self._store = store
         self._keys: dict[tuple[str, bytes], VerifyingKey] = {}
 
+    @property
+    def at_hand(self) -> Keys:
+        """The keys that need not be looked for."""
+        return self._keys
+
     async def fetch(self, signers: Collection[tuple[str, bytes]]) -> Keys:
         """Return the known keys, having looked for those of ``signers`` that are not at hand.
 
@@ -33,7 +38,8 @@ class Keyring:
         absent = [signer for signer in set(signers) if signer not in self._keys]
         if absent:
             if len(self._keys) > _CAPACITY:
-                self._keys.clear()
+                # A new mapping: whoever has the old one goes on with it.
+                self._keys = {}
                 absent = list(set(signers))
             async with self._store.read() as tx:
                 found = await intake.signing_keys(tx, absent)

@@ -51,7 +51,11 @@ class BrokerSettings:
         ca: PEM of the authority that signed the broker's certificate.
         certificate: our certificate, PEM.
         key: its private key, PEM.
-        client_id: fixed; the broker must know us again. Brokers that take it from the certificate ignore it.
+        client_id: fixed; the broker must know us again. Each of several collectors has its own, and a certificate with
+            it where the broker takes the id from the certificate.
+        share: name of the shared subscription by which several collectors divide the rows among themselves; None for
+            one collector. Presence and health come to each of them: a broker may keep what is retained from shared
+            subscriptions, and every collector learns the devices' boot clocks from health.
     """
 
     host: str
@@ -60,6 +64,7 @@ class BrokerSettings:
     certificate: Path
     key: Path
     client_id: str = "nightjar.collector"
+    share: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,10 @@ class BrokerLink:
         self._connection += 1
         self._connected.set()
         _log.info("broker_connected", broker=where)
-        client.subscribe([(subscription(channel), SubscribeOptions(qos=qos)) for channel, qos in _QOS.items()])
+        client.subscribe([(self._filter(channel), SubscribeOptions(qos=qos)) for channel, qos in _QOS.items()])
+
+    def _filter(self, channel: Channel) -> str:
+        return subscription(channel, share=self._settings.share if channel in _SEQUENCED else None)
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
         _log.warning("broker_unreachable", broker=f"{self._settings.host}:{self._settings.port}")

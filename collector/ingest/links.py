@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from collector.ingest.ages import BootClocks
+from collector.ingest.captures import EpochBoots
 from collector.ingest.presence import after_health, after_presence, after_rows
 from collector.ingest.received import Received
 from collector.ingest.verdicts import Accepted, Live
@@ -19,11 +19,15 @@ from edge_wire.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """A connection that is up, as its signed birth says: where, and epoch and number."""
+    """A connection that is up, as its signed birth says: where, and epoch and number.
+
+    ``retained``: the birth was said before this collector came, which the device has not heard from yet.
+    """
 
     topic: Topic
     epoch: int
     connection: int
+    retained: bool = False
 
 
 @dataclass(slots=True)
@@ -39,25 +43,6 @@ class LinkChanges:
     devices: list[str] = field(default_factory=list)
     early: list[Received] = field(default_factory=list)
     births: list[Birth] = field(default_factory=list)
-
-
-class EpochBoots:
-    """In which boot each epoch was opened; never changes, so what is known stays at hand."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int], bytes] = {}
-
-    async def of(self, tx: Transaction, epochs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
-        """Return the boot id of those of ``epochs``, as (device, epoch), that are open."""
-        wanted = list(epochs)
-        by_device: defaultdict[str, list[int]] = defaultdict(list)
-        for device, epoch in wanted:
-            if (device, epoch) not in self._known:
-                by_device[device].append(epoch)
-        for device, some in by_device.items():
-            for epoch, boot_id in (await facts.boot_ids(tx, device, some)).items():
-                self._known[device, epoch] = boot_id
-        return {one: self._known[one] for one in wanted if one in self._known}
 
 
 class LinkIntake:
@@ -77,7 +62,9 @@ class LinkIntake:
         changes = LinkChanges()
         before = await links.links(tx, {one.topic.device for one in accepted} | {one.topic.device for one in live})
         now = dict(before)
-        for one in accepted:
+        # Of many rows over one connection the last tells as much as all of them.
+        last = {(one.topic.device, one.received.correlation): one for one in accepted}
+        for one in last.values():
             link = after_rows(now.get(one.topic.device), one.received.connection, one.received.received_at_ns)
             if link is not None:
                 now[one.topic.device] = link
@@ -87,20 +74,23 @@ class LinkIntake:
             if boot_id is None:
                 changes.early.append(word.received)
                 continue
+            if isinstance(word.body, Health) and word.received.retained:
+                # No device asks a broker to keep its health: whenever this was said, it was not now.
+                continue
             held = now.get(word.topic.device)
             now[word.topic.device] = link = await self._after(tx, held, word)
             # Of all that devices say only health is never kept by the broker (QoS 0): a birth may have waited there.
-            if isinstance(word.body, Health) and link is not held and link.online and not word.received.retained:
+            if isinstance(word.body, Health) and link is not held and link.online:
                 self._clocks.heard(
                     word.topic.device, boot_id, word.header.captured_boot_ns, word.received.received_boot_ns
                 )
             if isinstance(word.body, Presence) and link.online and _is_of(link, word):
-                changes.births.append(Birth(word.topic, link.epoch, link.connection))
-        for device, link in now.items():
-            if link != before.get(device):
-                await links.keep_link(tx, device, link, fresh=device not in before)
-            if _shown(link) != _shown(before.get(device)):
-                changes.devices.append(device)
+                changes.births.append(Birth(word.topic, link.epoch, link.connection, word.received.retained))
+        changed = {device: link for device, link in now.items() if link != before.get(device)}
+        await links.keep_links(tx, changed, changed.keys() - before.keys())
+        changes.devices += [
+            device for device in sorted(changed) if _shown(changed[device]) != _shown(before.get(device))
+        ]
         return changes
 
     async def _after(self, tx: Transaction, held: LinkRow | None, word: Live) -> LinkRow:

@@ -15,6 +15,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -25,6 +26,7 @@ from collector.ingest.early import Early
 from collector.ingest.intake import Intake, Settled
 from collector.ingest.keyring import Keyring
 from collector.ingest.received import Received
+from collector.ingest.resending import Resending
 from collector.ingest.verdicts import (
     NO_SUCH_KEY,
     Accepted,
@@ -58,8 +60,23 @@ class Confirming(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A batch that is verified and decoded.
+
+    Attributes:
+        batch: what came.
+        outcomes: the verdict over each.
+        opens: how many batches had opened an epoch by then: what lacks its key is judged again after another.
+    """
+
+    batch: Sequence[Received]
+    outcomes: list[Outcome]
+    opens: int
+
+
 class Pipeline:
-    """Settles batches, one at a time. Owned by the ingest task.
+    """Settles batches, one at a time, and judges the next one meanwhile. Owned by the ingest task.
 
     Args:
         store: where keys are, and what is missing.
@@ -80,11 +97,13 @@ class Pipeline:
         self._keyring = Keyring(store)
         self._intake = intake
         self._downlink = downlink
+        self._resending = Resending(store)
         self._link = link
         self._utc_ns = utc_ns
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="verify")
         self._early = Early()
         self._addresses: dict[str, Address] = {}
+        self._opens = 0
 
     def close(self) -> None:
         """Let the verifying threads go."""
@@ -92,16 +111,30 @@ class Pipeline:
 
     async def settle(self, batch: Sequence[Received]) -> None:
         """Take one batch to its end; returns when it is committed, confirmed and answered."""
-        settled = await self._judge_and_commit(batch)
+        await self.settle_judged(await self.judge(batch))
+
+    async def judge(self, batch: Sequence[Received]) -> Judged:
+        """Verify and decode one batch; meanwhile the one before it may be settled."""
+        opens = self._opens
+        return Judged(batch, await self._judge_all(batch), opens)
+
+    async def settle_judged(self, judged: Judged) -> None:
+        """Take a judged batch to its end; one at a time."""
+        batch = judged.batch
+        settled = await self._commit_judged(judged)
+        self._opens += bool(settled.opened)
         self._link.confirm(batch)
         self._count(settled)
         unaddressed = self._downlink.ack(settled.answers) + self._downlink.refuse(settled.refused)
         self.counts["unaddressed"] += unaddressed
+        self._downlink.ask_again(self._resending.opens_of(settled.unopened))
         self._ask_for_files(settled)
         for birth in settled.births:
-            self._addresses[birth.topic.device] = Address(
-                birth.topic.agency, birth.topic.device, birth.epoch, birth.connection
-            )
+            address = Address(birth.topic.agency, birth.topic.device, birth.epoch, birth.connection)
+            self._addresses[birth.topic.device] = address
+            if birth.retained:
+                self._downlink.tell_store(address)
+        self._downlink.ask_again(await self._resending.after(settled.statements))
         for device in {birth.topic.device for birth in settled.births}:
             await self.ask_for_missing(device)
         for one in settled.early:
@@ -141,19 +174,37 @@ class Pipeline:
             if address is not None:
                 self._downlink.ask_for(address, one)
 
-    async def _judge_and_commit(self, batch: Sequence[Received]) -> Settled:
-        outcomes = await self._judge_all(batch, await self._keys(batch))
+    async def _commit_judged(self, judged: Judged) -> Settled:
+        outcomes = judged.outcomes
+        if judged.opens != self._opens:
+            # An Open has been committed since: it may be the one that some wait for.
+            lacking = [one.received for one in outcomes if _lacks_key(one)]
+            outcomes = [one for one in outcomes if not _lacks_key(one)] + await self._judge_all(lacking)
         opened = {
             one.topic.device for one in outcomes if isinstance(one, Accepted) and isinstance(one.message.body, Open)
         }
-        behind = [one.received for one in outcomes if _lacks_key(one, opened)]
-        settled = await self._commit([one for one in outcomes if not _lacks_key(one, opened)])
+        if not opened:
+            return await self._commit(outcomes)
+        behind = [one for one in outcomes if _lacks_key(one) and one.topic is not None and one.topic.device in opened]
+        settled = await self._commit([one for one in outcomes if one not in behind])
         if not behind:
             return settled
-        return settled.joined(await self._commit(await self._judge_all(behind, await self._keys(behind))))
+        return settled.joined(await self._commit(await self._judge_all([one.received for one in behind])))
 
-    async def _keys(self, batch: Sequence[Received]) -> Keys:
-        signers = {one for one in map(signer, batch) if one is not None}
+    async def _judge_all(self, batch: Sequence[Received]) -> list[Outcome]:
+        """Judge with the keys at hand; again what lacks one that the store has."""
+        outcomes = await self._judge_with(batch, self._keyring.at_hand)
+        lacking = [at for at, one in enumerate(outcomes) if _lacks_key(one)]
+        if lacking:
+            signers = {one for one in (signer(batch[at]) for at in lacking) if one is not None}
+            keys = await self._fetch(signers)
+            found = [at for at in lacking if signer(batch[at]) in keys]
+            again = await self._judge_with([batch[at] for at in found], keys)
+            for at, one in zip(found, again, strict=True):
+                outcomes[at] = one
+        return outcomes
+
+    async def _fetch(self, signers: Collection[tuple[str, bytes]]) -> Keys:
         delay_s = _RETRY_S[0]
         while True:
             try:
@@ -161,7 +212,7 @@ class Pipeline:
             except StoreError as error:
                 delay_s = await self._wait_for_store(error, delay_s)
 
-    async def _judge_all(self, batch: Sequence[Received], keys: Keys) -> list[Outcome]:
+    async def _judge_with(self, batch: Sequence[Received], keys: Keys) -> list[Outcome]:
         if len(batch) <= _INLINE:
             return [judge(one, keys) for one in batch]
         loop = asyncio.get_running_loop()
@@ -225,6 +276,5 @@ def _judge_part(part: Sequence[Received], keys: Keys) -> list[Outcome]:
     return [judge(one, keys) for one in part]
 
 
-def _lacks_key(one: Outcome, opened: set[str]) -> bool:
-    unknown = isinstance(one, Refused) and one.reason == NO_SUCH_KEY
-    return unknown and one.topic is not None and one.topic.device in opened
+def _lacks_key(one: Outcome) -> bool:
+    return isinstance(one, Refused) and one.reason == NO_SUCH_KEY

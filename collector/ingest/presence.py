@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from collector.store.links import LinkRow
+from collector.store.links import MADE_AT, MADE_IN, LinkRow
 from edge_wire.messages import Header, Health, Presence
-
-_MADE_AT = "captured_boot_ns"
 
 
 def after_presence(link: LinkRow | None, *, newer_epoch: bool, header: Header, body: Presence, at_ns: int) -> LinkRow:
@@ -46,9 +44,10 @@ def after_health(link: LinkRow | None, *, newer_epoch: bool, header: Header, bod
     if link is not None and not _newer(link, header, body.connection, newer_epoch):
         if (link.epoch, link.connection) != (header.epoch, body.connection):
             return link
-        if link.health is not None and link.health[_MADE_AT] >= header.captured_boot_ns:
+        if link.health is not None and link.health[MADE_AT] >= header.captured_boot_ns:
             return link
-    health = {**plain(body), _MADE_AT: header.captured_boot_ns}
+    made = {MADE_AT: header.captured_boot_ns, MADE_IN: header.epoch, "clock_error_ns": header.clock_error_ns}
+    health = {**plain(body), **made}
     return LinkRow(header.epoch, body.connection, True, "", at_ns, health, at_ns)
 
 
@@ -71,11 +70,13 @@ def _newer(link: LinkRow, header: Header, connection: int, newer_epoch: bool) ->
 
 
 def plain(value: Any) -> Any:
-    """Return a wire value as JSON has it: named fields as objects, tuples as arrays."""
+    """Return a wire value as JSON has it: named fields as objects, tuples as arrays, bytes as lower-case hex."""
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if hasattr(value, "_asdict"):
         return {name: plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     return value

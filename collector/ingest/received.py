@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -39,9 +40,12 @@ class Received:
     @property
     def connection(self) -> tuple[int, int] | None:
         """Epoch and number of the connection that it says it came over (unsigned); None if it does not say."""
-        if self.correlation is None:
-            return None
-        try:
-            return codec.decode_connection(self.correlation)
-        except DecodeError:
-            return None
+        return None if self.correlation is None else _connection(self.correlation)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _connection(correlation: bytes) -> tuple[int, int] | None:
+    try:
+        return codec.decode_connection(correlation)
+    except DecodeError:
+        return None

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from collector.ingest.ages import BootClocks, capture_time_ns, judge_age
-from collector.ingest.links import EpochBoots
+from collector.ingest.captures import Captures
 from collector.ingest.verdicts import Accepted
 from collector.store import shots, sounds
 from collector.store.database import Transaction
 from collector.store.feed import FeedKind
 from collector.store.media import Missing
 from collector.store.shots import ClipMessage, ShotMessage
-from edge_wire.messages import Header, ShotArrival, ShotClip
+from edge_wire.messages import ShotArrival, ShotClip
 from edge_wire.timing import TIMING_LIMIT_NS, timing_error_ns
 
 
@@ -42,15 +41,11 @@ class ShotIntake:
     """Keeps arrivals and clips. Owned by the ingest task.
 
     Args:
-        clocks: how the devices' boot clocks stand to ours.
-        boots: which epoch belongs to which boot.
-        historical_after_ns: what is older when it comes is historical.
+        captures: tells ages.
     """
 
-    def __init__(self, clocks: BootClocks, boots: EpochBoots, historical_after_ns: int) -> None:
-        self._clocks = clocks
-        self._boots = boots
-        self._historical_after_ns = historical_after_ns
+    def __init__(self, captures: Captures) -> None:
+        self._captures = captures
 
     async def keep(self, tx: Transaction, heard: Sequence[HeardHere]) -> ShotChanges:
         """Keep what came, arrivals first: a clip of the same batch then finds them."""
@@ -58,13 +53,13 @@ class ShotIntake:
         if not heard:
             return changes
         epochs = {(one.accepted.identity.device, one.accepted.identity.epoch) for one in heard}
-        boots = await self._boots.of(tx, epochs)
+        await self._captures.learn(tx, epochs)
         arrivals: list[ShotMessage] = []
         clips: list[ClipMessage] = []
         for one in heard:
             identity, body = one.accepted.identity, one.accepted.message.body
             if isinstance(body, ShotArrival):
-                arrivals.append(self._arrival(one, body, boots.get((identity.device, identity.epoch))))
+                arrivals.append(self._arrival(one, body))
             elif isinstance(body, ShotClip):
                 clips.append(ClipMessage(identity.device, identity.epoch, one.message_id, body))
         changes.feed += [(FeedKind.SHOT, shot_id) for shot_id in await shots.keep_shots(tx, arrivals)]
@@ -79,13 +74,12 @@ class ShotIntake:
                 changes.asked.append(missing)
         return changes
 
-    def _arrival(self, one: HeardHere, body: ShotArrival, boot_id: bytes | None) -> ShotMessage:
+    def _arrival(self, one: HeardHere, body: ShotArrival) -> ShotMessage:
         header, received = one.accepted.message.header, one.accepted.received
-        age_ns = None
-        if boot_id is not None:
-            device = one.accepted.identity.device
-            age_ns = self._clocks.age_ns(device, boot_id, header.captured_boot_ns, received.received_boot_ns)
-        heard_at_ns = self._heard_at_ns(age_ns, header, received.received_at_ns)
+        age_ns = self._captures.age_ns(
+            one.accepted.identity.device, header, received.received_at_ns, received.received_boot_ns
+        )
+        heard_at_ns = self._captures.at_ns(age_ns, header, received.received_at_ns)
         return ShotMessage(
             identity=one.accepted.identity,
             agency=one.agency,
@@ -95,19 +89,5 @@ class ShotIntake:
             received_at_ns=received.received_at_ns,
             heard_at_ns=heard_at_ns,
             timed=heard_at_ns == header.captured_at_ns and timing_error_ns(header, body) <= TIMING_LIMIT_NS,
-            age=judge_age(
-                age_ns,
-                captured_at_ns=header.captured_at_ns,
-                clock_error_ns=header.clock_error_ns,
-                received_at_ns=received.received_at_ns,
-                historical_after_ns=self._historical_after_ns,
-            ),
-        )
-
-    def _heard_at_ns(self, age_ns: int | None, header: Header, received_at_ns: int) -> int:
-        return capture_time_ns(
-            age_ns,
-            captured_at_ns=header.captured_at_ns,
-            clock_error_ns=header.clock_error_ns,
-            received_at_ns=received_at_ns,
+            age=self._captures.judge(age_ns, header, received.received_at_ns),
         )

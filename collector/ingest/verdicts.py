@@ -12,6 +12,7 @@ and beside them Live: verified presence and health, which are not sequenced and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from edge_wire.messages import Header, Health, Open, Presence, Stream
 from edge_wire.topics import Channel, Topic
 
 _STREAM_OF = {Channel.DETECTION: Stream.DETECTION, Channel.MEDIA: Stream.MEDIA, Channel.REPORT: Stream.REPORT}
+_parse_topic = functools.lru_cache(maxsize=10_000)(topics.parse)
 _UNSEQUENCED = {Channel.HEALTH: Health, Channel.PRESENCE: Presence}
 
 
@@ -99,7 +101,7 @@ NO_SUCH_KEY = "unknown_key"
 def signer(received: Received) -> tuple[str, bytes] | None:
     """Return which device and key ``received`` names, None where it is too broken to name one."""
     try:
-        return topics.parse(received.topic).device, cose.parse(received.payload).kid
+        return _parse_topic(received.topic).device, cose.parse(received.payload).kid
     except WireError:
         return None
 
@@ -109,16 +111,19 @@ def judge(received: Received, keys: Keys) -> Outcome:
     digest = received.digest
     topic: Topic | None = None
     try:
-        topic = topics.parse(received.topic)
+        topic = _parse_topic(received.topic)
         if topic.channel.direction is not topics.Direction.UP:
             raise TopicError("bad_topic", f"topic: {topic} does not come from a device")
         payload, key = _verify(received.payload, topic, keys)
-        header = codec.decode_header(payload)
+        header, message = _decode(payload)
     except WireError as error:
         return Refused(received, topic, digest, error.reason, str(error))
+    if key.epoch is not None and key.epoch != header.epoch:
+        detail = f"{topic}: signed by the key of epoch {key.epoch}, claims epoch {header.epoch}"
+        return Refused(received, topic, digest, "wrong_epoch", detail)
     if topic.channel in _UNSEQUENCED:
-        return _judge_unsequenced(received, topic, digest, payload, key)
-    return _judge_sequenced(received, topic, digest, payload, header, key)
+        return _judge_unsequenced(received, topic, digest, message)
+    return _judge_sequenced(received, topic, digest, header, message, key)
 
 
 def _verify(envelope: bytes, topic: Topic, keys: Keys) -> tuple[bytes, VerifyingKey]:
@@ -130,22 +135,35 @@ def _verify(envelope: bytes, topic: Topic, keys: Keys) -> tuple[bytes, Verifying
     return parsed.payload, key
 
 
+def _decode(payload: bytes) -> tuple[Header, UpMessage | DecodeError]:
+    """Return the header, and the message or what is wrong with the rest of it.
+
+    Raises:
+        DecodeError: even the header cannot be read.
+    """
+    try:
+        message = codec.decode_up(payload)
+    except DecodeError as error:
+        return codec.decode_header(payload), error
+    return message.header, message
+
+
 def _judge_sequenced(
-    received: Received, topic: Topic, digest: bytes, payload: bytes, header: Header, key: VerifyingKey
+    received: Received,
+    topic: Topic,
+    digest: bytes,
+    header: Header,
+    message: UpMessage | DecodeError,
+    key: VerifyingKey,
 ) -> Outcome:
     if header.stream is None or header.sequence is None:
         return Refused(received, topic, digest, "no_identity", f"{topic}: stream or sequence is missing")
     identity = Identity(topic.device, header.epoch, header.stream, header.sequence)
-    if key.epoch is not None and key.epoch != header.epoch:
-        detail = f"{topic}: signed by the key of epoch {key.epoch}, claims epoch {header.epoch}"
-        return Refused(received, topic, digest, "wrong_epoch", detail)
-    try:
-        message = codec.decode_up(payload)
-    except DecodeError as error:
+    if isinstance(message, DecodeError):
         if key.epoch is None:
             # Only an Open may come under the device key, and this is none that we can read.
-            return Refused(received, topic, digest, error.reason, str(error))
-        return DeadLetter(received, topic, identity, digest, error.reason, str(error))
+            return Refused(received, topic, digest, message.reason, str(message))
+        return DeadLetter(received, topic, identity, digest, message.reason, str(message))
     if isinstance(message.body, Open) != (key.epoch is None):
         detail = f"{topic}: {type(message.body).__name__} is signed by the wrong one of the device's keys"
         return Refused(received, topic, digest, "wrong_key", detail)
@@ -161,17 +179,12 @@ def _judge_sequenced(
 
 
 def _judge_unsequenced(
-    received: Received, topic: Topic, digest: bytes, payload: bytes, key: VerifyingKey
+    received: Received, topic: Topic, digest: bytes, message: UpMessage | DecodeError
 ) -> Live | Refused:
-    try:
-        message = codec.decode_up(payload)
-    except DecodeError as error:
-        return Refused(received, topic, digest, error.reason, str(error))
+    if isinstance(message, DecodeError):
+        return Refused(received, topic, digest, message.reason, str(message))
     body = message.body
     if not isinstance(body, (Presence, Health)) or not isinstance(body, _UNSEQUENCED[topic.channel]):
         detail = f"{topic}: {type(message.body).__name__} does not belong on this channel"
         return Refused(received, topic, digest, "wrong_channel", detail)
-    if key.epoch is not None and key.epoch != message.header.epoch:
-        detail = f"{topic}: signed by the key of epoch {key.epoch}, claims epoch {message.header.epoch}"
-        return Refused(received, topic, digest, "wrong_epoch", detail)
     return Live(received, topic, message.header, body)

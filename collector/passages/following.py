@@ -8,8 +8,8 @@ reads, so it never wakes itself for ever.
 Reads that came live go before those of a backlog. A read of which the store refuses what came of it, or around which
 there are too many, is left out and logged, and keeps no other waiting.
 
-One at a time may run on a store: it computes outside of the transaction that writes. In one process that is so; several
-collectors hold a lease around ``follow`` (PROTOCOL, Ingest). Owned by one task.
+One at a time may run on a store: it computes outside of the transaction that writes. So it runs under a lease, and
+writes through what the lease gives it (``collector.store.lease``). Owned by one task.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import structlog
 from collector.errors import StoreError, StoreRefusedError
 from collector.passages.grouping import Grouped, group
 from collector.store import passages
-from collector.store.database import Store
+from collector.store.following import Followed
 from collector.store.passages import Neighbourhood
 
 _log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class PassageFollower:
         within_s: how far apart the reads of a passage may be.
     """
 
-    def __init__(self, store: Store, within_s: float) -> None:
+    def __init__(self, store: Followed, within_s: float) -> None:
         self._store = store
         self._within_ns = round(within_s * 1_000_000_000)
         # Up to where in the feed every read has been looked at, and up to where every live one; None before the first.

@@ -2,10 +2,11 @@
 
 Invariants:
     - What ``write`` yields is one transaction: it commits as a whole when the block ends, or leaves nothing.
-    - Writers of this process take turns, and on SQLite hold the file's write lock from their first statement on
-      (``BEGIN IMMEDIATE``), so no transaction finds out at its end that it read what another has changed.
+    - Nobody else changes what a writer reads until it commits: on SQLite writers hold the file's write lock from their
+      first statement on (``BEGIN IMMEDIATE``), on PostgreSQL they take turns (``turns``), also those of other
+      collectors. ``write_of`` shares its turn with writers of other devices.
     - A commit is on the disk before ``write`` returns (WAL, ``synchronous=FULL``; simulated power cuts lost
-      acknowledged rows with anything less).
+      acknowledged rows with anything less; PostgreSQL's ``synchronous_commit`` as it is by default).
     - The schema is that of the last migration before anybody gets a transaction.
     - What this makes is for its owner alone: plates, places and password hashes are in it.
 
@@ -16,29 +17,28 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import stat
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, exc, select
+from sqlalchemy import Connection, exc, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from collector.errors import ConfigurationError, StoreError, StoreRefusedError
-from collector.store import tables
+from collector.errors import ConfigurationError
+from collector.store import tables, turns
+from collector.store.backends import Backend
 from collector.store.feed import FeedSignal
 from collector.store.migrate import FOLDER, upgrade
+from collector.store.postgresql import Postgresql
+from collector.store.sqlite import Sqlite
 
 Transaction = AsyncConnection
 """One transaction, as rooms without SQL name it: they hand it on to the functions of this room."""
 
-_BUSY_TIMEOUT_MS = 10_000
-_WRITES = "nightjar_writes"
-_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-_READER_PRAGMAS = ("query_only=ON",)
+_EXPECTED = "expected sqlite+aiosqlite:///PATH or postgresql+asyncpg://ROLE@HOST/DATABASE"
 
 
 class Store:
@@ -47,12 +47,19 @@ class Store:
     Attributes:
         store_id: 16 random bytes, made with the store; another number means that it went back in time.
         committed: set after every commit of this process, for whoever follows the feed.
+        shared: whether several collectors may serve it at once.
+        where: which store, as errors name it.
     """
 
-    def __init__(self, engine: AsyncEngine, store_id: bytes) -> None:
+    def __init__(self, backend: Backend, engine: AsyncEngine, store_id: bytes) -> None:
         self.store_id = store_id
         self.committed = FeedSignal()
+        self.shared = not backend.one_writer
+        self.where = backend.where
+        self._backend = backend
         self._engine = engine
+        self._writing = engine.execution_options(**backend.writing)
+        self._reading = engine.execution_options(**backend.reading)
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -60,16 +67,17 @@ class Store:
         """Open the store, making or migrating it where needed, and closing its files to others.
 
         Args:
-            url: ``sqlite+aiosqlite:///PATH``; the folder of PATH is made if it is missing.
+            url: ``sqlite+aiosqlite:///PATH`` (the folder of PATH is made if it is missing) or
+                ``postgresql+asyncpg://ROLE@HOST/DATABASE``, a database that is there.
 
         Raises:
             ConfigurationError: not a URL, of a database that this version does not serve, or of a file that cannot be
                 made or closed to others.
             StoreError: it cannot be opened.
         """
-        parsed, path = _parse(url)
-        _make_private(path)
-        return await cls._opened(parsed, _WRITER_PRAGMAS, upgrade)
+        backend = backend_of(url)
+        backend.make()
+        return await cls._opened(backend, upgrade, to_read=False)
 
     @classmethod
     async def open_to_read(cls, url: str | URL) -> Store:
@@ -82,26 +90,26 @@ class Store:
             ConfigurationError: not a URL, there is no such store, or one that this version cannot read.
             StoreError: it cannot be opened.
         """
-        parsed, path = _parse(url)
-        if not path.is_file():
-            raise ConfigurationError(
-                f"store {path}: there is none; `collector serve` and the commands that add make one. Is this its path?"
-            )
-        return await cls._opened(parsed, _READER_PRAGMAS, _expect_current)
+        backend = backend_of(url)
+        backend.expect()
+        return await cls._opened(backend, _expect_current, to_read=True)
 
     @classmethod
-    async def _opened(cls, url: URL, pragmas: tuple[str, ...], prepare: Callable[[Connection], None]) -> Store:
-        engine = _sqlite_engine(url, pragmas)
-        writes = pragmas is _WRITER_PRAGMAS
+    async def _opened(cls, backend: Backend, prepare: Callable[[Connection], None], *, to_read: bool) -> Store:
+        engine = backend.engine(to_read=to_read)
+        options = backend.reading if to_read else backend.writing
         try:
-            with _classed(str(url.database)):
-                async with engine.execution_options(**{_WRITES: writes}).begin() as connection:
+            with _classed(backend):
+                async with engine.execution_options(**options).begin() as connection:
+                    if not to_read:
+                        # Two collectors that start at once: the second finds it done.
+                        await turns.alone(connection)
                     await connection.run_sync(prepare)
                     store_id = (await connection.execute(select(tables.store.c.store_id))).scalar_one()
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine, store_id)
+        return cls(backend, engine, store_id)
 
     async def close(self) -> None:
         """Close every connection; the store may not be used afterwards."""
@@ -109,16 +117,56 @@ class Store:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that may write.
+        """One transaction that may write; nobody else writes meanwhile.
 
         Raises:
-            StoreError: the store cannot be reached or is full; nothing was written.
+            StoreError: the store cannot be reached or is full, or others would not let it have its turn; nothing was
+                written.
             StoreRefusedError: it does not take these rows; nothing was written.
         """
-        async with self._turn:
-            with _classed(str(self._engine.url.database)):
-                async with self._engine.execution_options(**{_WRITES: True}).begin() as connection:
-                    yield connection
+        # Of this collector one at a time stands in line: whoever waits in the database holds a connection.
+        async with self._turn, self._written(turns.alone) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def write_of(self, devices: Iterable[str]) -> AsyncIterator[AsyncConnection]:
+        """One transaction that writes only what is of ``devices``; where that is possible, others do of other devices.
+
+        Without devices it may only write what nobody else reads (a draft).
+
+        Raises:
+            StoreError: as for ``write``.
+            StoreRefusedError: as for ``write``.
+        """
+        if self._backend.one_writer:
+            async with self.write() as tx:
+                yield tx
+            return
+        named = tuple(devices)
+        async with self._written(lambda tx: turns.of_devices(tx, named)) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def write_apart(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction of one statement that waits for nobody's turn: its row's lock is enough (a lease).
+
+        Raises:
+            StoreError: as for ``write``.
+        """
+        if self._backend.one_writer:
+            async with self.write() as tx:
+                yield tx
+            return
+        with _classed(self._backend):
+            async with self._writing.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _written(self, turn: Callable[[AsyncConnection], Awaitable[None]]) -> AsyncIterator[AsyncConnection]:
+        with _classed(self._backend):
+            async with self._writing.begin() as connection:
+                await turn(connection)
+                yield connection
         self.committed.notify()
 
     @asynccontextmanager
@@ -128,8 +176,8 @@ class Store:
         Raises:
             StoreError: the store cannot be reached.
         """
-        with _classed(str(self._engine.url.database)):
-            async with self._engine.connect() as connection:
+        with _classed(self._backend):
+            async with self._reading.connect() as connection:
                 yield connection
 
 
@@ -138,39 +186,22 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
-def _parse(url: str | URL) -> tuple[URL, Path]:
-    """Return the URL and the file that it names."""
+def backend_of(url: str | URL) -> Backend:
+    """Return the database that a store's URL names.
+
+    Raises:
+        ConfigurationError: not a URL, or of a database that this version does not serve.
+    """
     try:
         parsed = make_url(url)
     except exc.ArgumentError as error:
-        raise ConfigurationError(f"store: got {url!r}, expected sqlite+aiosqlite:///PATH") from error
-    if parsed.drivername != "sqlite+aiosqlite" or not parsed.database:
-        raise ConfigurationError(
-            f"store: got {parsed.render_as_string(hide_password=True)}, expected sqlite+aiosqlite:///PATH"
-        )
-    return parsed, Path(parsed.database)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file if it is missing, and close it to everybody but its owner; SQLite gives its journals its mode.
-
-    Raises:
-        ConfigurationError: it cannot be made or closed.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            path.touch(mode=0o600)
-        # An earlier version left them as the umask had it.
-        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-            # Another program that closes the store takes the journals away.
-            with suppress(FileNotFoundError):
-                if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077:
-                    file.chmod(0o600)
-    except OSError as error:
-        raise ConfigurationError(
-            f"store {path}: cannot be made, or closed to others: {error.filename}: {error.strerror}"
-        ) from error
+        # It is not shown: who knows where in it a password is.
+        raise ConfigurationError(f"store: got what is not a URL, {_EXPECTED}") from error
+    if parsed.drivername == "sqlite+aiosqlite" and parsed.database:
+        return Sqlite(parsed, Path(parsed.database))
+    if parsed.drivername == "postgresql+asyncpg" and parsed.database:
+        return Postgresql(parsed)
+    raise ConfigurationError(f"store: got {parsed.drivername}://…, {_EXPECTED}")
 
 
 def _expect_current(connection: Connection) -> None:
@@ -188,45 +219,13 @@ def _expect_current(connection: Connection) -> None:
         )
 
 
-def _sqlite_engine(url: URL, pragmas: tuple[str, ...]) -> AsyncEngine:
-    def on_connect(connection: object, _record: object) -> None:
-        # The driver would open transactions by itself and late; with isolation_level None it opens none, and we do.
-        connection.isolation_level = None  # type: ignore[attr-defined]  # SQLAlchemy's adapter of a sqlite3 connection
-        cursor = connection.cursor()  # type: ignore[attr-defined]  # the same
-        for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", *pragmas):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    engine = create_async_engine(url)
-    event.listen(engine.sync_engine, "connect", on_connect)
-    event.listen(engine.sync_engine, "begin", _on_begin)
-    return engine
-
-
-def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
 @contextmanager
-def _classed(where: str) -> Iterator[None]:
+def _classed(backend: Backend) -> Iterator[None]:
     """Give errors of the database the class by which callers decide what to do."""
     try:
         yield
-    except (exc.IntegrityError, exc.DataError, OverflowError) as error:
-        raise StoreRefusedError(f"store {where}: refused the rows: {_reason(error)}") from error
-    except exc.ProgrammingError:
-        # A statement of ours is wrong: nothing to wait for.
-        raise
-    except (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError, sqlite3.DatabaseError) as error:
-        raise StoreError(f"store {where}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    reason = str(error.orig if isinstance(error, exc.DBAPIError) and error.orig else error)
-    if "locked" in reason:
-        reason += (
-            f": another program has been writing to it for {_BUSY_TIMEOUT_MS // 1000} s; nothing was changed, "
-            "try again once it has ended (a copy or repair of the file, or a second collector?)"
-        )
-    return reason
+    except (exc.SQLAlchemyError, OverflowError, OSError, sqlite3.DatabaseError) as error:
+        classed = backend.classed(error)
+        if classed is None:
+            raise
+        raise classed from error

@@ -2,7 +2,8 @@
 
 A row is appended in the transaction of the change that it tells of and only names that change; readers fetch it as it
 is when they read. Writers take turns, so numbers ascend in commit order and a reader at number n never misses one
-below it. ``FeedSignal`` wakes the readers of this process at once; those of another one look again by the clock.
+below it. Appending comes last in a transaction: others that append wait for its commit. ``FeedSignal`` wakes the
+readers of this process at once, and ``waking`` those of another collector.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from enum import StrEnum
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.store import tables
+from collector.store import tables, turns
 
 
 class FeedKind(StrEnum):
@@ -77,6 +78,7 @@ async def append_all(tx: AsyncConnection, rows: Iterable[tuple[FeedKind, str | i
     """Append rows in their order."""
     values = [{"kind": str(kind), "ref": str(ref)} for kind, ref in rows]
     if values:
+        await turns.of_feed(tx)
         await tx.execute(insert(tables.feed), values)
 
 

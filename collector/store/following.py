@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 from sqlalchemy import BigInteger, Column, ColumnElement, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.store import tables
-from collector.store.feed import FeedKind
+from collector.store.feed import FeedKind, FeedSignal
+
+
+class Followed(Protocol):
+    """A store as whoever follows its feed sees it: ``Store``, or ``Held`` where several collectors might."""
+
+    committed: FeedSignal
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """One transaction that only reads."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """One transaction that may write."""
+        ...
 
 
 async def told_of(

@@ -7,19 +7,24 @@ two collectors that insert the same rows in different orders would wait for each
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import DeviceStatus, Identity
-from collector.store import tables
+from collector.store import tables, turns
+from collector.store.bulk import CHUNK, Bulk
 from edge_wire.messages import Verdict
 
-# SQLite allows 32,766 variables a statement; this stays far below, whatever else a statement carries.
-CHUNK = 1_000
+_IDENTITIES = Bulk(tables.identity, ("device", "epoch", "stream", "sequence", "digest", "verdict"))
+_MESSAGES = Bulk(tables.message, ("device", "epoch", "stream", "sequence", "kind", "envelope", "received_at_ns"))
+_IDENTITY = (tables.message.c.device, tables.message.c.epoch, tables.message.c.stream, tables.message.c.sequence)
+# A stretch of numbers is asked for by its ends unless it has so many more than are wanted.
+_SPARSE = 4
+_FEW_STREAMS = 4
 LETTERS_A_DEVICE = 1_000
 """How many letters that are not genuine are kept under one device's name; the oldest give way."""
 _Item = TypeVar("_Item")
@@ -110,60 +115,33 @@ async def signing_keys(
 
 
 async def known_identities(tx: AsyncConnection, identities: Iterable[Identity]) -> dict[Identity, Known]:
-    """Return those of ``identities`` that the store has."""
+    """Return those of ``identities`` that the store has, and perhaps others."""
     table = tables.identity
+    columns = (table.c.device, table.c.epoch, table.c.stream, table.c.sequence)
+    keys = [(one.device, one.epoch, one.stream, one.sequence) for one in identities]
     found = {}
-    for (device, epoch, stream), sequences in _by_stream(identities):
-        rows = await tx.execute(
-            select(table.c.sequence, table.c.digest, table.c.verdict).where(
-                table.c.device == device,
-                table.c.epoch == epoch,
-                table.c.stream == stream,
-                table.c.sequence.in_(sequences),
-            )
-        )
-        for row in rows:
-            found[Identity(device, epoch, stream, row.sequence)] = Known(row.digest, Verdict(row.verdict))
+    for some in about(columns, keys):
+        for *key, digest, verdict in await tx.execute(select(*columns, table.c.digest, table.c.verdict).where(some)):
+            found[Identity(*key)] = Known(digest, Verdict(verdict))
     return found
 
 
 async def keep_identities(tx: AsyncConnection, rows: Sequence[tuple[Identity, Known]]) -> None:
     """Take identities for good."""
-    if rows:
-        await tx.execute(
-            insert(tables.identity),
-            [{**_columns(one), "digest": known.digest, "verdict": int(known.verdict)} for one, known in rows],
-        )
+    await _IDENTITIES.insert(
+        tx,
+        [(one.device, one.epoch, one.stream, one.sequence, known.digest, int(known.verdict)) for one, known in rows],
+    )
 
 
 async def keep_messages(tx: AsyncConnection, rows: Sequence[Kept]) -> list[int]:
     """Keep the bytes as received; return the row ids in the order of ``rows``."""
-    if not rows:
-        return []
-    values = [
-        {
-            **_columns(row.identity),
-            "kind": row.kind,
-            "envelope": row.envelope,
-            "received_at_ns": row.received_at_ns,
-        }
-        for row in rows
-    ]
-    table = tables.message
-    await tx.execute(insert(table), values)
-    # Asked for afterwards: with RETURNING in the order of the rows, SQLite would be given one row at a time.
-    ids: dict[Identity, int] = {}
-    for (device, epoch, stream), sequences in _by_stream(row.identity for row in rows):
-        found = await tx.execute(
-            select(table.c.sequence, table.c.id).where(
-                table.c.device == device,
-                table.c.epoch == epoch,
-                table.c.stream == stream,
-                table.c.sequence.in_(sequences),
-            )
-        )
-        ids.update((Identity(device, epoch, stream, row.sequence), row.id) for row in found)
-    return [ids[row.identity] for row in rows]
+    values = []
+    for row in rows:
+        one = row.identity
+        values.append((one.device, one.epoch, one.stream, one.sequence, row.kind, row.envelope, row.received_at_ns))
+    ids = await inserted(tx, _MESSAGES, values, tables.message.c.id, _IDENTITY)
+    return [ids[value[:4]] for value in values]
 
 
 async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
@@ -172,6 +150,8 @@ async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
     by_digest: defaultdict[bytes, list[Letter]] = defaultdict(list)
     for letter in letters:
         by_digest[letter.digest].append(letter)
+    if by_digest:
+        await turns.of_letters(tx)
     # What came before its key was known may be genuine when it comes again.
     best = {digest: max(some, key=lambda letter: letter.genuine) for digest, some in by_digest.items()}
     for some in _chunks(sorted(by_digest)):
@@ -212,18 +192,44 @@ def _shown(letter: Letter) -> dict[str, str | bytes | bool | None]:
     return {name: getattr(letter, name) for name in names}
 
 
-def _by_stream(identities: Iterable[Identity]) -> Iterator[tuple[tuple[str, int, int], Sequence[int]]]:
-    """Yield sequences by device, epoch and stream, as many at a time as one statement takes."""
-    by_stream: defaultdict[tuple[str, int, int], list[int]] = defaultdict(list)
-    for one in identities:
-        by_stream[one.device, one.epoch, one.stream].append(one.sequence)
-    for stream, sequences in by_stream.items():
-        for some in _chunks(sequences):
-            yield stream, some
+async def inserted(
+    tx: AsyncConnection,
+    bulk: Bulk,
+    rows: Sequence[tuple[Any, ...]],
+    row_id: ColumnElement[int],
+    key: Sequence[ColumnElement[Any]],
+) -> dict[tuple[Any, ...], int]:
+    """Insert rows; return their ids by the columns of ``key``, perhaps with others' that came meanwhile.
+
+    Asked for afterwards: with RETURNING in the order of the rows, SQLite would be given one row at a time.
+    """
+    if not rows:
+        return {}
+    before = (await tx.execute(select(func.coalesce(func.max(row_id), 0)))).scalar_one()
+    await bulk.insert(tx, rows)
+    return {tuple(values): number for number, *values in await tx.execute(select(row_id, *key).where(row_id > before))}
 
 
-def _columns(one: Identity) -> dict[str, str | int]:
-    return {"device": one.device, "epoch": one.epoch, "stream": one.stream, "sequence": one.sequence}
+def about(columns: Sequence[ColumnElement[Any]], keys: Collection[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions, for one statement each, that together hold for ``keys``, and perhaps for others.
+
+    Numbers of few streams are asked for by their ends where they stand close together; else each by itself.
+
+    Args:
+        columns: the key's, the last one of which is the number.
+        keys: their values.
+    """
+    streams: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for key in keys:
+        streams[key[:-1]].append(key[-1])
+    dense = all(max(numbers) - min(numbers) < _SPARSE * len(numbers) for numbers in streams.values())
+    if dense and len(streams) <= _FEW_STREAMS:
+        for stream, numbers in streams.items():
+            same = [column == value for column, value in zip(columns, stream, strict=False)]
+            yield and_(*same, columns[-1].between(min(numbers), max(numbers)))
+        return
+    for some in _chunks(list(keys)):
+        yield tuple_(*columns).in_(some)
 
 
 def _chunks(items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.store import tables
+
+MADE_AT, MADE_IN = "captured_boot_ns", "epoch"
+"""Under which names a stored health keeps its header's time on the device's boot clock, and its epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class LinkRow:
         reason: the last word about it.
         heard_at_ns: when something verified last came.
         health: the latest health, field by field, with ``captured_boot_ns``.
-        health_at_ns: when that came.
+        health_at_ns: UTC when that came, live.
     """
 
     epoch: int
@@ -33,6 +36,13 @@ class LinkRow:
     heard_at_ns: int
     health: Mapping[str, Any] | None = None
     health_at_ns: int | None = None
+
+    @property
+    def made(self) -> tuple[int, int] | None:
+        """In which epoch the device made its latest health, and when on its boot clock; None if unknown."""
+        if self.health is None or MADE_IN not in self.health:
+            return None
+        return self.health[MADE_IN], self.health[MADE_AT]
 
 
 async def links(tx: AsyncConnection, devices: Iterable[str]) -> dict[str, LinkRow]:
@@ -47,10 +57,20 @@ async def links(tx: AsyncConnection, devices: Iterable[str]) -> dict[str, LinkRo
     }
 
 
-async def keep_link(tx: AsyncConnection, device: str, link: LinkRow, *, fresh: bool) -> None:
-    """Write a device's link; ``fresh`` if it has none yet."""
+async def keep_links(tx: AsyncConnection, changed: Mapping[str, LinkRow], fresh: Collection[str]) -> None:
+    """Write devices' links; those of ``fresh`` have none yet."""
     table = tables.device_link
-    values = {
+    rows = {device: _columns(link) for device, link in sorted(changed.items())}
+    new = [{"device": device, **row} for device, row in rows.items() if device in fresh]
+    if new:
+        await tx.execute(insert(table), new)
+    known = [{"b_device": device, **row} for device, row in rows.items() if device not in fresh]
+    if known:
+        await tx.execute(update(table).where(table.c.device == bindparam("b_device")), known)
+
+
+def _columns(link: LinkRow) -> dict[str, Any]:
+    return {
         "epoch": link.epoch,
         "connection": link.connection,
         "online": link.online,
@@ -59,7 +79,3 @@ async def keep_link(tx: AsyncConnection, device: str, link: LinkRow, *, fresh: b
         "health": None if link.health is None else dict(link.health),
         "health_at_ns": link.health_at_ns,
     }
-    if fresh:
-        await tx.execute(insert(table).values(device=device, **values))
-    else:
-        await tx.execute(update(table).where(table.c.device == device).values(**values))

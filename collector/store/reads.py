@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import Age
 from collector.match.matcher import Seen
 from collector.store import tables
+from collector.store.backends import to_json
+from collector.store.bulk import Bulk
+from collector.store.intake import about, inserted
 from edge_wire.messages import Header, PlateRead
+
+_FIRST = ("device", "epoch", "track", "agency", "site", "received_at_ns", "passed_at_ns")
+_LATEST = (
+    "message_id",
+    "revision",
+    "final",
+    "text",
+    "slots",
+    "regions",
+    "calibration",
+    "camera",
+    "role",
+    "pair",
+    "lane",
+    "direction",
+    "face",
+    "deployment",
+    "box",
+    "detection_score",
+    "frames",
+    "crop_sha256",
+    "frame_sha256",
+    "captured_at_ns",
+    "captured_boot_ns",
+    "clock_error_ns",
+    "first_readable_ns",
+    "matched_version",
+    "travel",
+    "marks",
+    "overview_camera",
+    "overview_sha256",
+    "overview_offset_ns",
+    "vehicle_body",
+    "vehicle_colour",
+    "vehicle_make",
+)
+_TRACK = (tables.read.c.device, tables.read.c.epoch, tables.read.c.track)
+_READS = Bulk(tables.read, (*_FIRST, *_LATEST))
+_CHANGES = Bulk(tables.read, _LATEST)
+_REVISIONS = Bulk(tables.read_revision, ("read_id", "message_id", "revision", "text", "received_at_ns"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +135,12 @@ async def rows_of_tracks(
     tx: AsyncConnection, tracks: Iterable[tuple[str, int, int]]
 ) -> dict[tuple[str, int, int], ReadRow]:
     """Return the stored reads of ``tracks``, given as (device, epoch, track)."""
-    read = tables.read
+    wanted = set(tracks)
     found = {}
-    for (device, epoch), some in _by_epoch(tracks):
-        query = select(read).where(read.c.device == device, read.c.epoch == epoch, read.c.track.in_(some))
-        for row in await tx.execute(query):
-            found[device, epoch, row.track] = _row(row)
+    for some in about(_TRACK, wanted):
+        for row in await tx.execute(select(tables.read).where(some)):
+            if (track := (row.device, row.epoch, row.track)) in wanted:
+                found[track] = _row(row)
     return found
 
 
@@ -112,56 +154,24 @@ async def insert_reads(
     tx: AsyncConnection, latest: Sequence[ReadMessage], passed_at_ns: Sequence[int], matched_version: int
 ) -> list[int]:
     """Insert one read for each message, the latest of its track, with when it passed; return their ids in order."""
-    if not latest:
-        return []
     values = [
-        {
-            "device": one.device,
-            "epoch": one.header.epoch,
-            "track": one.body.track,
-            "agency": one.agency,
-            "site": one.site,
-            "passed_at_ns": passed,
-            "received_at_ns": one.received_at_ns,
-            **_latest(one, matched_version),
-        }
-        for one, passed in zip(latest, passed_at_ns, strict=True)
+        (*_first(one, passed), *_latest(one, matched_version)) for one, passed in zip(latest, passed_at_ns, strict=True)
     ]
-    read = tables.read
-    await tx.execute(insert(read), values)
-    # Asked for afterwards: with RETURNING in the order of the rows, SQLite would be given one row at a time.
-    ids: dict[tuple[str, int, int], int] = {}
-    for (device, epoch), some in _by_epoch(one.track for one in latest):
-        query = select(read.c.track, read.c.id).where(
-            read.c.device == device, read.c.epoch == epoch, read.c.track.in_(some)
-        )
-        ids.update(((device, epoch, row.track), row.id) for row in await tx.execute(query))
+    ids = await inserted(tx, _READS, values, tables.read.c.id, _TRACK)
     return [ids[one.track] for one in latest]
 
 
 async def update_reads(tx: AsyncConnection, latest: Sequence[tuple[int, ReadMessage]], matched_version: int) -> None:
     """Bring the reads with these ids to a later revision."""
-    if latest:
-        values = [{"b_id": read_id, **_latest(one, matched_version)} for read_id, one in latest]
-        await tx.execute(update(tables.read).where(tables.read.c.id == bindparam("b_id")), values)
+    await _CHANGES.update(tx, [(*_latest(one, matched_version), read_id) for read_id, one in latest])
 
 
 async def keep_revisions(tx: AsyncConnection, revisions: Sequence[tuple[int, ReadMessage]]) -> None:
     """Keep every revision that came, beside the id of its read."""
-    if revisions:
-        await tx.execute(
-            insert(tables.read_revision),
-            [
-                {
-                    "read_id": read_id,
-                    "message_id": one.message_id,
-                    "revision": one.body.revision,
-                    "text": one.body.text,
-                    "received_at_ns": one.received_at_ns,
-                }
-                for read_id, one in revisions
-            ],
-        )
+    await _REVISIONS.insert(
+        tx,
+        [(read_id, one.message_id, one.body.revision, one.body.text, one.received_at_ns) for read_id, one in revisions],
+    )
 
 
 async def await_match(tx: AsyncConnection, ages: Mapping[int, Age]) -> None:
@@ -191,49 +201,48 @@ async def matched(tx: AsyncConnection, ids: Sequence[int], version: int) -> None
         await tx.execute(delete(tables.match_pending).where(tables.match_pending.c.read_id.in_(ids)))
 
 
-def _by_epoch(tracks: Iterable[tuple[str, int, int]]) -> Iterator[tuple[tuple[str, int], list[int]]]:
-    by_epoch: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
-    for device, epoch, track in tracks:
-        by_epoch[device, epoch].append(track)
-    yield from by_epoch.items()
+def _first(one: ReadMessage, passed_at_ns: int) -> tuple[Any, ...]:
+    """What stays as the first message of a track that came has it, as ``_FIRST`` names it."""
+    return one.device, one.header.epoch, one.body.track, one.agency, one.site, one.received_at_ns, passed_at_ns
 
 
-def _latest(one: ReadMessage, matched_version: int) -> dict[str, Any]:
-    body, header = one.body, one.header
-    return {
-        "message_id": one.message_id,
-        "revision": body.revision,
-        "final": body.final,
-        "text": body.text,
-        "slots": [[list(candidate) for candidate in slot] for slot in body.slots],
-        "regions": [list(item) for item in body.regions],
-        "calibration": body.calibration,
-        "camera": body.camera,
-        "role": body.role,
-        "pair": body.pair,
-        "lane": body.lane,
-        "direction": body.direction,
-        "face": body.face,
-        "deployment": body.deployment,
-        "box": list(body.box),
-        "detection_score": body.detection_score,
-        "frames": body.frames,
-        "crop_sha256": body.crop_sha256,
-        "frame_sha256": body.frame_sha256,
-        "captured_at_ns": header.captured_at_ns,
-        "captured_boot_ns": header.captured_boot_ns,
-        "clock_error_ns": header.clock_error_ns,
-        "first_readable_ns": body.first_readable_ns,
-        "travel": body.travel,
-        "marks": list(body.marks),
-        "overview_camera": body.overview.camera if body.overview else None,
-        "overview_sha256": body.overview.sha256 if body.overview else None,
-        "overview_offset_ns": body.overview.offset_ns if body.overview else None,
-        "vehicle_body": body.vehicle_body,
-        "vehicle_colour": body.vehicle_colour,
-        "vehicle_make": body.vehicle_make,
-        "matched_version": matched_version,
-    }
+def _latest(one: ReadMessage, matched_version: int) -> tuple[Any, ...]:
+    """What follows the latest revision, as ``_LATEST`` names it."""
+    body, header, overview = one.body, one.header, one.body.overview
+    return (
+        one.message_id,
+        body.revision,
+        body.final,
+        body.text,
+        to_json(body.slots),
+        to_json(body.regions),
+        body.calibration,
+        body.camera,
+        body.role,
+        body.pair,
+        body.lane,
+        body.direction,
+        body.face,
+        body.deployment,
+        to_json(tuple(body.box)),
+        body.detection_score,
+        body.frames,
+        body.crop_sha256,
+        body.frame_sha256,
+        header.captured_at_ns,
+        header.captured_boot_ns,
+        header.clock_error_ns,
+        body.first_readable_ns,
+        matched_version,
+        body.travel,
+        to_json(body.marks),
+        None if overview is None else overview.camera,
+        None if overview is None else overview.sha256,
+        None if overview is None else overview.offset_ns,
+        body.vehicle_body,
+        body.vehicle_colour,
+        body.vehicle_make,
+    )
 
 
 def _row(row: Row[Any]) -> ReadRow:

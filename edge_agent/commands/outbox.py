@@ -21,6 +21,8 @@ from edge_wire.yaml_config import find, load
 if TYPE_CHECKING:
     from edge_agent.outbox import OutboxState, StreamDepth
 
+_LOST = {"uncommitted": "that could not even be stored"}
+
 
 def outbox(
     config: Annotated[
@@ -32,7 +34,7 @@ def outbox(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show how much waits in the outbox, since when, and how far each stream has counted.
+    """Show how much waits in the outbox, since when, how much room it takes, what was lost, and what is wrong.
 
     For example:
 
@@ -69,6 +71,13 @@ def _as_json(state: OutboxState) -> dict[str, object]:
         "stored": state.stored,
         "parked": state.parked,
         "files_bytes": state.files_bytes,
+        "bytes": state.bytes,
+        "quota_bytes": state.quota_bytes,
+        "free_bytes": state.free_bytes,
+        "free_floor_bytes": state.free_floor_bytes,
+        "floor_reached": state.floor_reached,
+        "lost": dict(state.lost),
+        "conditions": [str(condition) for condition in state.conditions],
     }
 
 
@@ -88,6 +97,12 @@ def _in_words(state: OutboxState) -> str:
     if older:
         lines.append(f"  {older:,} waiting from earlier epochs")
     lines.append(f"{state.stored:,} acknowledged and kept, {state.parked:,} refused, files {state.files_bytes:,} bytes")
+    share = f" of {state.quota_bytes:,} ({state.bytes / state.quota_bytes:.0%})" if state.quota_bytes else ""
+    floor = f", {state.free_floor_bytes:,} are to stay free" if state.free_floor_bytes else ""
+    lines.append(f"{state.bytes:,} bytes{share}; the file system has {state.free_bytes:,} left{floor}")
+    lost = ", ".join(f"{rows:,} {_LOST.get(reason, reason)}" for reason, rows in state.lost.items())
+    lines.append(f"lost and named: {lost or 'nothing'}")
+    lines += [f"WRONG: {condition}" for condition in state.conditions]
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge_agent.errors import AgentError, ConfigurationError
 from edge_agent.inference.providers import Provider
 from edge_agent.records import AudioBlock, Frame
+from edge_agent.telemetry.power import PowerReading, PowerState
 from edge_wire.clock import KernelDiscipline
 from edge_wire.timing import TIMING_LIMIT_NS, combined_ns
 
@@ -85,6 +86,21 @@ def check_disk(data_dir: Path) -> Check:
     if free < DISK_LIMIT_BYTES:
         return Check("disk", measured, limit, Verdict.FAIL, "free some room, or put data_dir on a larger disk")
     return Check("disk", measured, limit, Verdict.OK)
+
+
+def check_power(ups: str, read: Callable[[], PowerReading]) -> Check:
+    """Does the UPS answer, and is there power? ``read`` asks it, or raises ``AgentError``."""
+    limit = "upsd answers, line power"
+    name = f"ups {ups}"
+    try:
+        reading = read()
+    except AgentError as error:
+        return Check(name, str(error), limit, Verdict.FAIL, "see docs/power.md, and `upsc -l`")
+    charge = "" if reading.charge_percent is None else f", {reading.charge_percent} % charged"
+    measured = f"{reading.state}{charge}" + (f", {reading.reason}" if reading.reason else "")
+    if reading.state is PowerState.LINE:
+        return Check(name, measured, limit, Verdict.OK)
+    return Check(name, measured, limit, Verdict.WARN, "look at the plug, the fuse and the charger")
 
 
 def check_models(find: Callable[[], str]) -> Check:

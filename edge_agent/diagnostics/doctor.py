@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from edge_agent import app
+from edge_agent import opening
 from edge_agent.config import AgentConfig, Camera, Microphone
 from edge_agent.diagnostics.checks import (
     Check,
@@ -21,6 +21,7 @@ from edge_agent.diagnostics.checks import (
     check_models,
     check_outbox,
     check_position,
+    check_power,
     check_provider,
     check_runtime,
 )
@@ -32,6 +33,8 @@ from edge_agent.outbox import Outbox, is_held, read_state
 from edge_agent.provisioning import device_key
 from edge_agent.records import AudioBlock, Frame
 from edge_agent.sources.live import without_secrets
+from edge_agent.telemetry.nut import UpsAddress, UpsConnection
+from edge_agent.telemetry.power import PowerReading, read_power
 from edge_agent.uplink import (
     LinkError,
     UplinkState,
@@ -66,6 +69,9 @@ def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
     """
     yield check_clock(kernel_discipline())
     yield check_disk(config.data_dir)
+    if config.power.ups is not None:
+        address = UpsAddress.parse(config.power.ups)
+        yield check_power(config.power.ups, lambda: asyncio.run(_ask_ups(address)))
     yield check_runtime(runtime_distributions())
     models = check_models(lambda: _name_models(config))
     yield models
@@ -78,7 +84,7 @@ def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
         yield from check_microphone(microphone.id, microphone.source, partial(_open_microphone, microphone, clock))
         place = config.place_of(microphone)
         yield check_position(microphone.id, None if place is None else place.error_m)
-    folder = app.outbox_settings(config).folder
+    folder = opening.outbox_settings(config).folder
     try:
         running = is_held(folder)
     except OutboxError as error:
@@ -91,24 +97,31 @@ def run_checks(config: AgentConfig, clock: Clock) -> Iterator[Check]:
     yield _outbox(folder, clock)
 
 
+async def _ask_ups(address: UpsAddress) -> PowerReading:
+    async with await UpsConnection.open(address) as connection:
+        return read_power(await connection.variables())
+
+
 # Recordings are looked at as fast as they can be read.
 _UNPACED = {"pace": "fast"}
 
 
 def _open_camera(camera: Camera, clock: Clock) -> Source[Frame]:
-    source = app.open_camera(camera.model_copy(update=_UNPACED), clock)
+    source = opening.open_camera(camera.model_copy(update=_UNPACED), clock)
     return Source(source.frames, source.close)
 
 
 def _open_microphone(microphone: Microphone, clock: Clock) -> Source[AudioBlock]:
-    return app.open_microphone(microphone.model_copy(update=_UNPACED), clock)
+    return opening.open_microphone(microphone.model_copy(update=_UNPACED), clock)
 
 
 def _name_models(config: AgentConfig) -> str:
     names = []
     if config.cameras:
-        names.append(f"plates: {app.plate_models(config).set_name}")
-    names += [f"{microphone.id}: {app.shot_classifier(config, microphone).name}" for microphone in config.microphones]
+        names.append(f"plates: {opening.plate_models(config).set_name}")
+    names += [
+        f"{microphone.id}: {opening.shot_classifier(config, microphone).name}" for microphone in config.microphones
+    ]
     return ", ".join(names)
 
 
@@ -116,7 +129,7 @@ def _providers(config: AgentConfig, asked: Provider) -> dict[str, Provider]:
     """What each network really runs on."""
     networks: dict[str, Path] = {}
     if config.cameras:
-        plates = app.plate_models(config)
+        plates = opening.plate_models(config)
         networks |= {"detector": plates.detector, "ocr": plates.ocr}
     for model in {microphone.model for microphone in config.microphones}:
         networks |= {f"{model} {part}": path for part, path in resolve_gunshot(model, config.models.dir).items()}
@@ -125,7 +138,7 @@ def _providers(config: AgentConfig, asked: Provider) -> dict[str, Provider]:
 
 def _ask_running_agent(config: AgentConfig, clock: Clock) -> Iterator[Check]:
     try:
-        status = read_status(app.uplink_settings(config).status_path or Path())
+        status = read_status(opening.uplink_settings(config).status_path or Path())
     except UplinkError as error:
         yield Check("broker", str(error), _BROKER_LIMIT, Verdict.FAIL, "restart the agent")
         return
@@ -139,7 +152,8 @@ def _ask_running_agent(config: AgentConfig, clock: Clock) -> Iterator[Check]:
 
 def _broker_of(status: UplinkStatus) -> Check:
     measured = f"the running agent: {status.state}, {status.reason}"
-    if status.state in (UplinkState.CONNECTED, UplinkState.WORKING) and status.fault is None:
+    connected = (UplinkState.CONNECTED, UplinkState.UNACKED, UplinkState.WORKING)
+    if status.state in connected and status.fault is None:
         return Check("broker", measured, _BROKER_LIMIT, Verdict.OK)
     return Check("broker", measured, _BROKER_LIMIT, Verdict.FAIL, _FIXES[status.fault or Fault.LOST])
 
@@ -152,7 +166,7 @@ def _ack_of(status: UplinkStatus) -> Check:
 
 
 def _connect(config: AgentConfig, clock: Clock) -> Iterator[Check]:
-    settings = app.uplink_settings(config)
+    settings = opening.uplink_settings(config)
     try:
         broker = asyncio.run(check_broker(settings))
     except (LinkError, AgentError) as error:
@@ -191,8 +205,8 @@ def _not_ours(data_dir: Path) -> str:
 
 async def _round_trip(config: AgentConfig, clock: Clock) -> float:
     key = device_key.load(config.device.key)
-    async with await Outbox.open(app.outbox_settings(config), key, clock) as outbox:
-        return await check_ack_round_trip(app.uplink_settings(config), outbox, clock)
+    async with await Outbox.open(opening.outbox_settings(config), key, clock) as outbox:
+        return await check_ack_round_trip(opening.uplink_settings(config), outbox, clock)
 
 
 def _outbox(folder: Path, clock: Clock) -> Check:

@@ -37,9 +37,26 @@ Ownership: one asyncio task writes, through one connection, grouping what waits 
 through a second connection and sees only what is committed.
 """
 
+from edge_agent.outbox.conditions import Condition
+from edge_agent.outbox.disk import Disk, FileSystem
+from edge_agent.outbox.faults import OutboxDamagedError, OutboxFullError
 from edge_agent.outbox.outbox import EvidenceFile, Outbox
 from edge_agent.outbox.rows import Entry
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.state import OutboxState, StreamDepth, is_held, read_state
 
-__all__ = ["Entry", "EvidenceFile", "Outbox", "OutboxSettings", "OutboxState", "StreamDepth", "is_held", "read_state"]
+__all__ = [
+    "Condition",
+    "Disk",
+    "Entry",
+    "EvidenceFile",
+    "FileSystem",
+    "Outbox",
+    "OutboxDamagedError",
+    "OutboxFullError",
+    "OutboxSettings",
+    "OutboxState",
+    "StreamDepth",
+    "is_held",
+    "read_state",
+]

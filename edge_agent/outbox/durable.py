@@ -15,11 +15,15 @@ def write_durably(path: Path, content: bytes) -> None:
         OSError: the disk is full or broken; ``path`` is then as it was.
     """
     partial = path.with_name(path.name + PARTIAL)
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)  # or half a file would keep a full disk full
+        raise
     sync_folder(path.parent)
 
 

@@ -22,7 +22,7 @@ from edge_wire.messages import Part
 _log = structlog.get_logger(__name__)
 _SHELF = re.compile(r"[0-9a-f]{2}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SOUND_BEGINS = (b"OggS", b"fLaC")
+_PART_BEGINS = {b"OggS": Part.CLIP, b"fLaC": Part.RECORDING}
 
 
 class Share(IntEnum):
@@ -75,17 +75,17 @@ class Evidence:
             return None
         return content if hashlib.sha256(content).digest() == sha256 else None
 
-    def share(self, sha256: bytes) -> Share:
-        """Tell sound from pictures by how the file begins; one that is gone counts as a picture.
+    def part(self, sha256: bytes) -> Part:
+        """Tell by how a file begins what it shows, as far as that can be seen: a picture counts as a frame.
 
         Raises:
             OSError: it is held and cannot be read.
         """
         try:
             with self.path(sha256).open("rb") as file:
-                return Share.SOUND if file.read(4) in _SOUND_BEGINS else Share.PICTURES
+                return _PART_BEGINS.get(file.read(4), Part.FRAME)
         except FileNotFoundError:
-            return Share.PICTURES
+            return Part.FRAME
 
     def remove(self, sha256: bytes) -> None:
         """Delete the file; nothing happens when it is gone already."""

@@ -1,12 +1,13 @@
 """The journal: what has to be known when the database cannot be read any more.
 
 One small file, replaced as a whole (written aside, fsynced, renamed): deterministic CBOR
-``[1, [[epoch, [reserved detection, media, report], Open envelope], …]]`` oldest first, then 32 bytes of
-SHA-256 over it.
+``[2, [[epoch, [reserved detection, media, report], Open envelope, [pending from, likewise]], …]]`` oldest first, then
+32 bytes of SHA-256 over it. Version 1 had no fourth item.
 
 Invariant: for each epoch in it, ``reserved`` is at least the highest sequence that was ever committed. So a block is
 reserved here before the transaction that uses it commits. It lists the epoch that is open, and older ones whose Open
-was not yet acked when this one began: the collector may never have heard of those.
+was not yet acked when this one began, since the collector may never have heard of those, or of which rows were pending
+then, since those are what a corrupt database would lose.
 
 Blocking: called on a worker thread, by the outbox's writing task alone.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cbor2
@@ -25,7 +26,7 @@ from edge_wire.errors import DecodeError
 from edge_wire.messages import Stream
 from edge_wire.strict import load_strict
 
-_VERSION = 1
+_VERSION = 2
 _MAX_EPOCHS = 32
 _MAX_BYTES = 65_536
 _DIGEST_BYTES = 32
@@ -33,11 +34,19 @@ _DIGEST_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class JournalEpoch:
-    """One epoch: the bound on each stream's sequences, and its Open as it was signed."""
+    """One epoch.
+
+    Attributes:
+        epoch: its number.
+        reserved_to: the bound on each stream's sequences; of an older epoch its last sequences.
+        open_envelope: its Open as it was signed.
+        pending_from: where in each stream the first row was that was still pending when the journal was begun.
+    """
 
     epoch: int
     reserved_to: Mapping[Stream, int]
     open_envelope: bytes
+    pending_from: Mapping[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 1))
 
 
 class Journal:
@@ -52,6 +61,11 @@ class Journal:
     def current(self) -> JournalEpoch:
         """The epoch that is open."""
         return self._epochs[-1]
+
+    @property
+    def epochs(self) -> tuple[JournalEpoch, ...]:
+        """All that it holds, oldest first."""
+        return self._epochs
 
     def write(self) -> None:
         """Put it on disk.
@@ -91,14 +105,22 @@ def read(path: Path) -> tuple[JournalEpoch, ...] | None:
         version, items = load_strict(body, max_bytes=_MAX_BYTES)
     except DecodeError:
         return None
-    if version != _VERSION:
+    if version not in (1, _VERSION):
         return None
-    return tuple(
-        JournalEpoch(epoch, dict(zip(Stream, reserved, strict=True)), envelope) for epoch, reserved, envelope in items
-    )
+    return tuple(_epoch(*item) for item in items)
+
+
+def _epoch(epoch: int, reserved: list[int], envelope: bytes, pending_from: list[int] | None = None) -> JournalEpoch:
+    reserved_to = dict(zip(Stream, reserved, strict=True))
+    if pending_from is None:
+        return JournalEpoch(epoch, reserved_to, envelope)
+    return JournalEpoch(epoch, reserved_to, envelope, dict(zip(Stream, pending_from, strict=True)))
 
 
 def _write(path: Path, epochs: tuple[JournalEpoch, ...]) -> None:
-    items = [[e.epoch, [e.reserved_to[stream] for stream in Stream], e.open_envelope] for e in epochs]
+    items = [
+        [e.epoch, [e.reserved_to[s] for s in Stream], e.open_envelope, [e.pending_from[s] for s in Stream]]
+        for e in epochs
+    ]
     body = cbor2.dumps([_VERSION, items], canonical=True)
     write_durably(path, body + hashlib.sha256(body).digest())

@@ -1,5 +1,7 @@
 """Opening an outbox: check what is there, set aside what is damaged, begin a new epoch.
 
+Nothing that is damaged is ever deleted: databases, journals and logs go aside as ``NAME.corrupt-N``.
+
 The order of writes matters. The database learns of the new epoch first, the journal second: an epoch that the journal
 knows and the database does not can then only mean that the database was lost, replaced or set back.
 """
@@ -8,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +24,30 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import journal as journals
-from edge_agent.outbox import schema
+from edge_agent.outbox import schema, wal
+from edge_agent.outbox.conditions import EVICTED_AT, Condition, opening_facts
+from edge_agent.outbox.disk import Disk
+from edge_agent.outbox.durable import sync_folder
 from edge_agent.outbox.evidence import Evidence, Share
+from edge_agent.outbox.faults import OutboxFullError, is_full
 from edge_agent.outbox.journal import Journal, JournalEpoch
 from edge_agent.outbox.lock import unusable
+from edge_agent.outbox.losses import MAX_RANGES, Reason
 from edge_agent.outbox.rows import INSERT_ROW, row_values
+from edge_agent.outbox.salvage import salvage
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.provisioning.device_key import DeviceKey
 from edge_agent.sending import Identity, Urgency
 from edge_wire import codec, cose
 from edge_wire.clock import Clock, boot_id
-from edge_wire.messages import Header, LastSequence, Open, Stream
+from edge_wire.messages import Header, LastSequence, LossRecord, Open, Stream
+from edge_wire.packing import ranges_of
 from edge_wire.topics import Channel
 
 _log = structlog.get_logger(__name__)
+_SALVAGE_CHUNK = 1_000
+_PAGE_BYTES = 4_096
+_SHORTEST_LOG_PAGES, _LONGEST_LOG_PAGES = 64, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Opened:
         body: what its Open says.
         store_id: the store that acked last, if any did.
         kept_bytes: what the files beside the database take, by share.
+        found: what was wrong with what lay there.
     """
 
     database: aiosqlite.Connection
@@ -57,6 +72,7 @@ class Opened:
     body: Open
     store_id: bytes | None
     kept_bytes: Mapping[Share, int]
+    found: frozenset[Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +84,103 @@ class _Before:
     corrupt: bool
 
 
-async def open_epoch(settings: OutboxSettings, device_key: DeviceKey, clock: Clock) -> Opened:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The database as it could be opened.
+
+    Attributes:
+        database: the writing connection.
+        new: whether there was none, or it had to be set aside.
+        found: what was wrong.
+        aside: where the damaged one is.
+    """
+
+    database: aiosqlite.Connection
+    new: bool
+    found: frozenset[Condition]
+    aside: Path | None = None
+
+
+async def open_epoch(settings: OutboxSettings, device_key: DeviceKey, clock: Clock, disk: Disk) -> Opened:
     """Begin a new epoch in the outbox at ``settings.folder``; the caller holds its lock.
 
     Raises:
+        OutboxFullError: there is no room for it.
         OutboxError: the folder cannot be used.
         ConfigurationError: a newer agent's outbox lies there.
     """
     try:
-        journalled = await asyncio.to_thread(journals.read, settings.journal)
-        missing = not settings.database.exists()
-        try:
-            database, damaged = await schema.connect(settings.database), False
-        except schema.DamagedError as error:
-            aside = await asyncio.to_thread(_set_aside, settings.database)
-            _log.error("outbox damaged: set aside, a new epoch begins", file=str(aside), found=str(error))
-            database, damaged = await schema.connect(settings.database), True
+        journalled, unreadable = await asyncio.to_thread(_read_journal, settings.journal)
+        taken = await _take_database(settings)
     except OSError as error:
-        raise unusable(Path(error.filename or settings.folder), error) from error
+        kind = OutboxFullError if is_full(error, 0) else OutboxError
+        raise kind(str(unusable(Path(error.filename or settings.folder), error))) from error
+    except sqlite3.Error as error:
+        raise _failed(f"{settings.database}: cannot be opened", error, settings, disk) from error
+    database = taken.database
+    await database.execute(f"PRAGMA wal_autocheckpoint = {_log_pages(settings):d}")
+    found = taken.found | ({Condition.JOURNAL_SET_ASIDE} if unreadable else frozenset())
     try:
-        before = await _before(database, journalled or (), lost=damaged or (missing and journalled is not None))
-        return await _begin(database, settings, device_key, clock, before, journalled or ())
+        lost = taken.new and (Condition.SET_ASIDE in found or journalled is not None or unreadable)
+        before = await _before(database, journalled or (), lost=lost, torn=Condition.TAIL_LOST in found)
+        opened = await _begin(taken, settings, device_key, clock, before, journalled or (), found)
+        settings.damage.unlink(missing_ok=True)
+        return opened
     except (sqlite3.Error, OSError) as error:
         await database.close()
-        raise OutboxError(f"{settings.folder}: the new epoch could not be written: {error}") from error
+        raise _failed(f"{settings.folder}: the new epoch could not be written", error, settings, disk) from error
     except BaseException:
         await database.close()
         raise
 
 
-async def _before(database: aiosqlite.Connection, journalled: Sequence[JournalEpoch], *, lost: bool) -> _Before:
+def _log_pages(settings: OutboxSettings) -> int:
+    """How long the log may get: SQLite's own thousand pages, or less where the ballast could not carry that."""
+    pages = settings.ballast_bytes // 4 // _PAGE_BYTES
+    return min(_LONGEST_LOG_PAGES, max(_SHORTEST_LOG_PAGES, pages)) if pages else _LONGEST_LOG_PAGES
+
+
+def _failed(what: str, error: sqlite3.Error | OSError, settings: OutboxSettings, disk: Disk) -> OutboxError:
+    kind = OutboxFullError if is_full(error, disk.free_bytes(settings.folder)) else OutboxError
+    return kind(f"{what}: {error}")
+
+
+def _read_journal(path: Path) -> tuple[tuple[JournalEpoch, ...] | None, bool]:
+    """Return what the journal holds, and whether one lay there that could not be read; that one is set aside."""
+    journalled = journals.read(path)
+    if journalled is not None or not path.exists():
+        return journalled, False
+    aside = set_aside(path)
+    _log.error("outbox journal damaged: set aside", file=str(aside))
+    return None, True
+
+
+async def _take_database(settings: OutboxSettings) -> _Taken:
+    path = settings.database
+    log = path.with_name(path.name + "-wal")
+    missing = not path.exists()
+    committed = await asyncio.to_thread(wal.last_commit, log)
+    try:
+        if settings.damage.exists():
+            raise schema.DamagedError("a corrupt page was met while the agent ran, or this was begun before")
+        connected = await schema.connect(path)
+    except schema.DamagedError as error:
+        # Marked first, until the new epoch is on disk: a kill half way must not leave one file of it in use.
+        settings.damage.touch(mode=0o600)
+        sync_folder(settings.folder)
+        aside = await asyncio.to_thread(set_aside, path)
+        _log.error("outbox damaged: set aside, a new epoch begins", file=str(aside), found=str(error))
+        connected = await schema.connect(path)
+        return _Taken(connected.database, new=True, found=frozenset({Condition.SET_ASIDE}), aside=aside)
+    if committed <= connected.log_frames:
+        return _Taken(connected.database, new=missing, found=frozenset())
+    _log.error("the end of the outbox's log is damaged: the last rows may be missing", kept=_kept_log(log))
+    return _Taken(connected.database, new=missing, found=frozenset({Condition.TAIL_LOST}))
+
+
+async def _before(
+    database: aiosqlite.Connection, journalled: Sequence[JournalEpoch], *, lost: bool, torn: bool
+) -> _Before:
     known = {epoch for (epoch,) in await database.execute_fetchall("SELECT epoch FROM epochs")}
     if lost or (journalled and journalled[-1].epoch not in known):
         if not journalled:
@@ -108,17 +191,22 @@ async def _before(database: aiosqlite.Connection, journalled: Sequence[JournalEp
         "WHERE epoch = (SELECT epoch FROM epochs ORDER BY number DESC LIMIT 1)"
     )
     epochs = [epoch for epoch, _, _ in counters]
-    return _Before(epochs[0] if epochs else None, {Stream(s): last for _, s, last in counters}, corrupt=False)
+    last = {Stream(stream): sequence for _, stream, sequence in counters}
+    if torn:  # without the journal there is no bound, and none is stated
+        last = dict(journalled[-1].reserved_to) if journalled and journalled[-1].epoch in epochs else {}
+    return _Before(epochs[0] if epochs else None, last, corrupt=torn)
 
 
 async def _begin(
-    database: aiosqlite.Connection,
+    taken: _Taken,
     settings: OutboxSettings,
     device_key: DeviceKey,
     clock: Clock,
     before: _Before,
     journalled: Sequence[JournalEpoch],
+    found: frozenset[Condition],
 ) -> Opened:
+    database = taken.database
     epoch, epoch_key = secrets.randbits(63), ec.generate_private_key(ec.SECP256R1())
     this_boot, boot_ns, utc_ns = boot_id(), clock.boot_ns(), clock.utc_ns()
     body = Open(
@@ -136,26 +224,96 @@ async def _begin(
     envelope = await asyncio.to_thread(device_key.sign, codec.encode(header, body), aad)
 
     await _restart_times(database, settings, this_boot, boot_ns)
+    await database.executemany("REPLACE INTO facts (name, value) VALUES (?, ?)", opening_facts(settings, found))
+    lost: list[LossRecord] = []
     if before.corrupt:
+        known = {old for (old,) in await database.execute_fetchall("SELECT epoch FROM epochs")}
         await _bring_back_opens(database, journalled, boot_ns)
+        back = await _salvage(database, taken.aside, boot_ns - settings.live_for_ns - 1) if taken.aside else set()
+        back |= {Identity(old.epoch, Stream.REPORT, 1) for old in journalled}
+        lost = [record for old in journalled[:-1] if old.epoch not in known for record in _lost_of(old, back)]
     await database.execute("INSERT INTO epochs (epoch) VALUES (?)", (epoch,))
     await database.executemany(
         "INSERT INTO counters (epoch, stream, next_sequence) VALUES (?, ?, ?)",
-        [(epoch, stream, 2 if stream == Stream.REPORT else 1) for stream in Stream],
+        [(epoch, stream, 2 + len(lost) if stream == Stream.REPORT else 1) for stream in Stream],
     )
     identity = Identity(epoch, Stream.REPORT, 1)
-    await database.execute(INSERT_ROW, row_values(identity, body, Urgency.OPEN, boot_ns, None, envelope))
+    await database.execute(INSERT_ROW, row_values(identity, body, Urgency.OPEN, boot_ns, envelope))
+    for sequence, record in enumerate(lost, start=2):
+        told = cose.sign(codec.encode(replace(header, sequence=sequence), record), epoch_key, aad)
+        identity = Identity(epoch, Stream.REPORT, sequence)
+        await database.execute(INSERT_ROW, row_values(identity, record, Urgency.REPORT, boot_ns, told))
     kept_bytes = await _adopt_files(database, Evidence(settings.evidence), boot_ns)
     await database.commit()
 
-    acked = {e for (e,) in await database.execute_fetchall("SELECT epoch FROM epochs WHERE open_acked = 1")}
-    unacked = tuple(old for old in journalled if old.epoch not in acked)
-    reserved = dict.fromkeys(Stream, settings.journal_block)
-    journal = Journal(settings.journal, (*unacked, JournalEpoch(epoch, reserved, envelope)), settings.journal_block)
+    older = await _still_of_interest(database, journalled)
+    reserved = dict.fromkeys(Stream, settings.journal_block) | {Stream.REPORT: settings.journal_block + len(lost)}
+    journal = Journal(settings.journal, (*older, JournalEpoch(epoch, reserved, envelope)), settings.journal_block)
     await asyncio.to_thread(journal.write)
     stores = await database.execute_fetchall("SELECT value FROM facts WHERE name = 'store_id'")
     store_id = next((value for (value,) in stores), None)
-    return Opened(database, journal, epoch, epoch_key, body, store_id, kept_bytes)
+    return Opened(database, journal, epoch, epoch_key, body, store_id, kept_bytes, found)
+
+
+def _lost_of(old: JournalEpoch, back: Collection[Identity]) -> Iterator[LossRecord]:
+    """Name what an older epoch had pending in a database that was set aside, but for the rows that are back."""
+    for stream, last in old.reserved_to.items():
+        pending = range(old.pending_from[stream], last + 1)
+        ranges = ranges_of(sequence for sequence in pending if Identity(old.epoch, stream, sequence) not in back)
+        for at in range(0, len(ranges), MAX_RANGES):
+            yield LossRecord(old.epoch, stream, ranges[at : at + MAX_RANGES], Reason.CORRUPT)
+
+
+async def _salvage(database: aiosqlite.Connection, aside: Path, queued_boot_ns: int) -> set[Identity]:
+    """Put back what can still be read of the database that was set aside, as backlog; return which rows."""
+    back: set[Identity] = set()
+    await database.execute("SAVEPOINT salvage")
+    try:
+        rows = salvage(aside)
+        while chunk := await asyncio.to_thread(lambda: list(islice(rows, _SALVAGE_CHUNK))):
+            values = [tuple(row._replace(queued_boot_ns=queued_boot_ns)) for row in chunk]
+            await database.executemany(INSERT_ROW.replace("INSERT", "INSERT OR IGNORE", 1), values)
+            back.update(Identity(row.epoch, Stream(row.stream), row.sequence) for row in chunk)
+    except sqlite3.Error as error:
+        _log.error("rows could not be put back, they stay in the file", file=str(aside), error=str(error))
+        await database.execute("ROLLBACK TO salvage")
+        back = set()
+    # An epoch that the journal does not know had its Open acked.
+    await database.execute(
+        "INSERT OR IGNORE INTO epochs (epoch, open_acked, recovered) SELECT DISTINCT epoch, 1, 1 FROM rows"
+    )
+    await database.execute(
+        "INSERT INTO counters (epoch, stream, next_sequence) "
+        "SELECT epoch, stream, max(sequence) + 1 FROM rows WHERE true GROUP BY epoch, stream "
+        "ON CONFLICT DO UPDATE SET next_sequence = max(next_sequence, excluded.next_sequence)"
+    )
+    await database.execute("RELEASE salvage")
+    _log.warning("rows put back from the database that was set aside", rows=len(back))
+    return back
+
+
+async def _still_of_interest(
+    database: aiosqlite.Connection, journalled: Sequence[JournalEpoch]
+) -> tuple[JournalEpoch, ...]:
+    """Return the older epochs that the new journal lists, with what of them is pending now."""
+    kept: list[JournalEpoch] = []
+    for old in journalled:
+        found = await database.execute_fetchall(
+            """
+            SELECT c.stream, c.next_sequence, e.open_acked, e.recovered,
+              (SELECT min(sequence) FROM rows r WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0)
+            FROM counters c JOIN epochs e USING (epoch) WHERE c.epoch = ?
+            """,
+            (old.epoch,),
+        )
+        last, pending_from = dict(old.reserved_to), dict.fromkeys(Stream, 1)
+        for stream, following, _, recovered, lowest in found:
+            if not recovered:  # the counters of what came back after a damage say nothing
+                last[Stream(stream)] = following - 1
+            pending_from[Stream(stream)] = last[Stream(stream)] + 1 if lowest is None else lowest
+        if any(not acked or lowest is not None for _, _, acked, _, lowest in found):
+            kept.append(JournalEpoch(old.epoch, last, old.open_envelope, pending_from))
+    return tuple(kept)
 
 
 async def _restart_times(
@@ -169,6 +327,8 @@ async def _restart_times(
     facts: dict[str, Any] = {
         name: value for name, value in await database.execute_fetchall("SELECT name, value FROM facts")
     }
+    if EVICTED_AT in facts and facts.get("boot_id") != this_boot:
+        await database.execute("DELETE FROM facts WHERE name = ?", (EVICTED_AT,))
     if facts.get("boot_id") not in (None, this_boot):
         ((queued, settled),) = await database.execute_fetchall(
             "SELECT coalesce(max(queued_boot_ns), 0), coalesce(max(settled_boot_ns), 0) FROM rows"
@@ -196,7 +356,7 @@ async def _bring_back_opens(database: aiosqlite.Connection, journalled: Sequence
         )
         body = codec.decode_up(cose.parse(old.open_envelope).payload).body
         identity = Identity(old.epoch, Stream.REPORT, 1)
-        values = row_values(identity, body, Urgency.OPEN, boot_ns, None, old.open_envelope)
+        values = row_values(identity, body, Urgency.OPEN, boot_ns, old.open_envelope)
         await database.execute(INSERT_ROW, values)
 
 
@@ -209,22 +369,42 @@ async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence, boot_
         "INSERT INTO files (sha256, size_bytes) VALUES (?, ?)",
         [(sha256, size_bytes) for sha256, size_bytes in held.items() if sha256 not in known],
     )
-    unknown = [sha256 for (sha256,) in await database.execute_fetchall("SELECT sha256 FROM files WHERE share IS NULL")]
-    shares = await asyncio.to_thread(lambda: [evidence.share(sha256) for sha256 in unknown])
+    unknown = [sha256 for (sha256,) in await database.execute_fetchall("SELECT sha256 FROM files WHERE part IS NULL")]
+    parts = await asyncio.to_thread(lambda: [evidence.part(sha256) for sha256 in unknown])
     await database.executemany(
-        "UPDATE files SET share = ?, kept_boot_ns = ? WHERE sha256 = ?",
-        [(share, boot_ns, sha256) for share, sha256 in zip(shares, unknown, strict=True)],
+        "UPDATE files SET part = ?, share = ?, kept_boot_ns = CASE WHEN share IS NULL THEN ? ELSE kept_boot_ns END "
+        "WHERE sha256 = ?",
+        [(part, Share.of(part), boot_ns, sha256) for part, sha256 in zip(parts, unknown, strict=True)],
     )
     sums = await database.execute_fetchall("SELECT share, sum(size_bytes) FROM files GROUP BY share")
     return dict.fromkeys(Share, 0) | {Share(share): size_bytes for share, size_bytes in sums}
 
 
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
-        number += 1
+def set_aside(path: Path) -> Path:
+    """Rename a file, with what SQLite put beside it, to ``NAME.corrupt-N``; return its new name."""
+    aside = _free_name(path)
     for suffix in ("", "-wal", "-shm"):
         file = path.with_name(path.name + suffix)
         if file.exists():
             file.rename(aside.with_name(aside.name + suffix))
+    sync_folder(path.parent)
     return aside
+
+
+def _kept_log(log: Path) -> str:
+    """Keep a copy of a damaged log, as far as there is room: SQLite writes over it soon."""
+    aside = _free_name(log)
+    try:
+        shutil.copyfile(log, aside)
+        aside.chmod(0o600)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        return f"no copy of it: {error}"
+    return str(aside)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while any(path.with_name(f"{path.name}.corrupt-{number}{suffix}").exists() for suffix in ("", "-wal", "-shm")):
+        number += 1
+    return path.with_name(f"{path.name}.corrupt-{number}")

@@ -8,8 +8,10 @@ rest, so that revisions and the parts of a file go in order.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import aiosqlite
 
@@ -36,7 +38,7 @@ _LANES = (
     (Urgency.OTHER_MEDIA, "urgency = 6", "ASC"),
 )
 _QUERY = """
-SELECT number, epoch, stream, sequence, envelope FROM rows
+SELECT number, epoch, stream, sequence, digest, envelope FROM rows
 WHERE state = 0 AND {lane}
   AND (urgency = 0 OR epoch IN (SELECT epoch FROM epochs WHERE open_acked = 1))
   AND number NOT IN (SELECT value FROM json_each(:without))
@@ -45,10 +47,20 @@ ORDER BY queued_boot_ns {way}, number {way} LIMIT :room
 _QUERIES = tuple((urgency, _QUERY.format(lane=lane, way=way)) for urgency, lane, way in _LANES)
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be sent next, and the numbers of rows whose bytes are no longer those that were signed."""
+
+    rows: list[PendingRow]
+    corrupt: list[int]
+
+
 async def pending(
     reader: aiosqlite.Connection, room: int, ordinary_room: int, without: Collection[int], live_since_boot_ns: int
-) -> list[PendingRow]:
-    """Return the next rows to send, as ``Outgoing.pending`` says.
+) -> Due:
+    """Find the next rows to send, as ``Outgoing.pending`` says.
+
+    The collector could not verify bytes that changed on the disk, nor name them: they would be sent for ever.
 
     Args:
         reader: a connection that sees what is committed.
@@ -58,14 +70,18 @@ async def pending(
         live_since_boot_ns: reads queued before are backlog.
     """
     rows: list[PendingRow] = []
+    corrupt: list[int] = []
     skipped = json.dumps(list(without))
     for urgency, query in _QUERIES:
         left = room - len(rows) if urgency.live else min(room - len(rows), ordinary_room)
         if left <= 0:
             continue
         values = {"live_since": live_since_boot_ns, "without": skipped, "room": left}
-        for number, epoch, stream, sequence, envelope in await reader.execute_fetchall(query, values):
+        for number, epoch, stream, sequence, digest, envelope in await reader.execute_fetchall(query, values):
+            if hashlib.sha256(envelope).digest() != digest:
+                corrupt.append(number)
+                continue
             identity = Identity(epoch, Stream(stream), sequence)
             rows.append(PendingRow(number, identity, urgency, CHANNEL_OF[identity.stream], envelope))
             ordinary_room -= not urgency.live
-    return rows
+    return Due(rows, corrupt)

@@ -7,20 +7,27 @@ after the commit that it reflects.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 import aiosqlite
 import structlog
 
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import ordering, schema
-from edge_agent.outbox.evidence import Evidence, Share
+from edge_agent.outbox.conditions import worst_first
+from edge_agent.outbox.disk import Ballast, Disk, FileSystem
+from edge_agent.outbox.evidence import Share
+from edge_agent.outbox.faults import OutboxDamagedError, OutboxFullError
+from edge_agent.outbox.files import Files
+from edge_agent.outbox.housekeeping import Housekeeping
 from edge_agent.outbox.lock import FolderLock, unusable
+from edge_agent.outbox.losses import UNCOMMITTED
 from edge_agent.outbox.opening import Opened, open_epoch
 from edge_agent.outbox.rows import Entry, Rows, Settled, stream_of
 from edge_agent.outbox.settings import OutboxSettings
@@ -34,6 +41,8 @@ from edge_wire.clock import Clock
 from edge_wire.cose import MAX_ENVELOPE_BYTES
 from edge_wire.errors import WireError
 from edge_wire.messages import (
+    KIND_OF,
+    STREAM_OF,
     Ack,
     Command,
     Header,
@@ -54,7 +63,10 @@ from edge_wire.topics import Channel
 _log = structlog.get_logger(__name__)
 _PART_BYTES = 24 * 1024
 _ENVELOPE_OVERHEAD_BYTES = 256
-_PURGE_EVERY_S = 600.0
+_ALMOST_FULL_BYTES = 4 << 20
+_ROW_BYTES = 1024
+"""About what a row takes in the database: how soon the room is looked at rests on it, not what is found there."""
+_Result = TypeVar("_Result")
 _LARGEST = (1 << 63) - 1
 
 
@@ -70,47 +82,68 @@ class Outbox:
     """An open outbox: one epoch, from ``open`` to ``close``. Use ``async with await Outbox.open(…)``."""
 
     def __init__(
-        self, settings: OutboxSettings, clock: Clock, lock: FolderLock, opened: Opened, reader: aiosqlite.Connection
+        self,
+        settings: OutboxSettings,
+        clock: Clock,
+        disk: Disk,
+        lock: FolderLock,
+        opened: Opened,
+        reader: aiosqlite.Connection,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._disk = disk
         self._lock = lock
         self._opened = opened
         self._database = opened.database
         self._reader = reader
-        self._evidence = Evidence(settings.evidence)
-        self._kept_bytes = Counter(opened.kept_bytes)
         self._rows = Rows(opened.database, opened.journal, opened.epoch, opened.epoch_key, settings, clock)
-        self._writer: Writer[Entry, Identity] = Writer(opened.database, self._rows.insert)
+        self._writer: Writer[Entry, Identity] = Writer(opened.database, self._rows.insert, self._free_bytes)
+        self._files = Files(settings, self._writer, self._rows, opened.kept_bytes)
+        self._house = Housekeeping(
+            settings, clock, disk, opened.database, reader, self._writer, self._rows, self._files
+        )
+        self._closed = False
         self._open_acked = False
         self._connection = 0
         self._store_id = opened.store_id
         self._superseded: set[bytes] = set()
         self._published: defaultdict[tuple[int, Stream], set[int]] = defaultdict(set)
         self._added = asyncio.Event()
-        # Held while a file is written and its row committed, and while files are deleted: a file that is written
-        # again at the moment when its older self is deleted would be missing afterwards.
-        self._filing = asyncio.Lock()
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="outbox-housekeeping")
+        self._writer.broken.add_done_callback(self._mark_damage)
+        self._housekeeping = asyncio.create_task(self._house.run(), name="outbox-housekeeping")
+        self._housekeeping.add_done_callback(self._housekeeping_ended)
 
     @classmethod
-    async def open(cls, settings: OutboxSettings, device_key: DeviceKey, clock: Clock) -> Self:
+    async def open(
+        cls, settings: OutboxSettings, device_key: DeviceKey, clock: Clock, disk: Disk | None = None
+    ) -> Self:
         """Begin a new epoch; its Open is on disk when this returns.
 
+        Args:
+            settings: how it is kept, and where.
+            device_key: signs the Open.
+            clock: the machine's clocks.
+            disk: the file system; None for the real one.
+
         Raises:
+            OutboxFullError: there is no room, not even with the ballast's.
             OutboxError: another agent has it open, or the folder cannot be used.
             ConfigurationError: a newer agent's outbox lies there.
         """
+        disk = disk or FileSystem()
         try:
             settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if settings.folder.stat().st_mode & 0o077:
                 settings.folder.chmod(0o700)
                 _log.warning("others could look into the outbox: mode set to 0700", folder=str(settings.folder))
+            if disk.free_bytes(settings.folder) < _ALMOST_FULL_BYTES:
+                Ballast(settings.ballast, settings.ballast_bytes).release()
             lock = FolderLock(settings.folder)
         except OSError as error:
             raise unusable(settings.folder, error) from error
         try:
-            opened = await open_epoch(settings, device_key, clock)
+            opened = await open_epoch(settings, device_key, clock, disk)
         except BaseException:
             lock.release()
             raise
@@ -120,9 +153,13 @@ class Outbox:
             await opened.database.close()
             lock.release()
             raise
-        outbox = cls(settings, clock, lock, opened, reader)
+        outbox = cls(settings, clock, disk, lock, opened, reader)
         try:
             await outbox.purge()
+            await outbox.make_room()
+        except OutboxFullError as error:
+            # It can still be sent from, and that alone makes room; each put says what it finds.
+            _log.error("the outbox is open, but the file system is full", error=str(error))
         except BaseException:
             await outbox.close()
             raise
@@ -130,15 +167,39 @@ class Outbox:
         return outbox
 
     async def close(self) -> None:
-        """Commit what waits and let go of the files."""
+        """Commit what waits, tell what could not be kept, and let go of the files; a second time it does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self._housekeeping.cancel()
         await asyncio.gather(self._housekeeping, return_exceptions=True)
+        try:
+            await self._house.tell_uncommitted()
+        except OutboxError as error:
+            _log.error(
+                "what could not be kept stays untold", detections=dict(self._house.uncommitted), error=str(error)
+            )
         try:
             await self._writer.close()
         finally:
             await self._reader.close()
             await self._database.close()
             self._lock.release()
+
+    @property
+    def uncommitted(self) -> Mapping[int, int]:
+        """How many messages of each kind failed before a commit and are in no loss record yet.
+
+        After ``close`` it is what the next outbox has to be told with ``note_uncommitted``.
+        """
+        return self._house.uncommitted
+
+    async def wait_until_broken(self) -> OutboxError:
+        """Return when nothing can be kept any more, with the reason: a damaged database, or a fault of ours.
+
+        Every call raises that from then on. Close this outbox and open it anew: a damaged database is then set aside.
+        """
+        return await asyncio.shield(self._writer.broken)
 
     async def __aenter__(self) -> Self:
         return self
@@ -182,34 +243,41 @@ class Outbox:
             OutboxError: none was stored.
         """
         for entry in entries:
-            _check(entry)
-        identities = await self._writer.insert(entries)
+            self._check(entry)
+        identities = await self._kept(entries, partial(self._writer.insert, entries), _ROW_BYTES * len(entries))
         self._added.set()
         return tuple(identities)
 
     async def put_with_files(self, entry: Entry, files: Sequence[EvidenceFile]) -> Identity:
         """Store a read or a shot's clip with the files that it names, in one transaction.
 
-        All files are kept. Crops are also enqueued, once; frames and clips wait until a command asks for them.
+        All files are kept. A crop is also enqueued, once, unless it is larger than ``crops_up_to_bytes``; frames and
+        clips wait until a command asks for them.
 
         Raises:
-            OutboxError: nothing was stored, or a file is not the one that the body names.
+            OutboxError: nothing was stored, or a file is not the one that the body names; it is counted as
+                ``note_uncommitted`` does.
         """
-        _check(entry)
-        async with self._filing:
-            try:
-                hashes = [await asyncio.to_thread(self._evidence.keep, file.content) for file in files]
-            except OSError as error:
-                raise OutboxError(f"{self._settings.evidence}: a file could not be kept: {error}") from error
-            for file, sha256 in zip(files, hashes, strict=True):
-                if sha256 != _named_file(entry.body, file.part):
-                    raise OutboxError(f"{type(entry.body).__name__}: names another {file.part.name} than came with it")
-            stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
-            identity, added_bytes = await self._writer.run(stored)
-            self._added.set()
-            self._kept_bytes.update(added_bytes)
-            await self._trim_files()
+        self._check(entry)
+        for file in files:
+            if hashlib.sha256(file.content).digest() != _named_file(entry.body, file.part):
+                self._count_failed([entry])
+                raise OutboxError(f"{type(entry.body).__name__}: names another {file.part.name} than came with it")
+        needs_bytes = _ROW_BYTES + 2 * sum(len(file.content) for file in files)  # in the file, and some in a row too
+        identity = await self._kept([entry], partial(self._write_with_files, entry, files), needs_bytes)
+        self._added.set()
         return identity
+
+    def note_uncommitted(self, kind: int, count: int = 1) -> None:
+        """Count detections that failed before they had a sequence: the next loss record that can be written tells it.
+
+        A detection for which a put raised ``OutboxError`` is counted already. The count is in memory alone.
+
+        Args:
+            kind: the message's kind on the wire, as in ``edge_wire.messages.KINDS``.
+            count: how many.
+        """
+        self._house.note_uncommitted(kind, count)
 
     def begin_connection(self) -> int:
         """Note that a connection is tried, and return its number within the epoch, from 1."""
@@ -233,10 +301,17 @@ class Outbox:
             OutboxError: the database cannot be read.
         """
         live_since_ns = self._clock.boot_ns() - self._settings.live_for_ns
+        if self._writer.broken.done():
+            raise self._writer.broken.result()
         try:
-            return await ordering.pending(self._reader, room, ordinary_room, without, live_since_ns)
+            due = await ordering.pending(self._reader, room, ordinary_room, without, live_since_ns)
         except sqlite3.Error as error:
-            raise OutboxError(f"{self._settings.database}: cannot be read: {error}") from error
+            raise self._writer.explained(error) from error
+        if due.corrupt:
+            lost = await self._writer.run(partial(self._rows.give_up_corrupt, due.corrupt))
+            _log.error("rows changed on the disk since they were signed", lost=[tuple(i) for i in lost])
+            self._added.set()
+        return due.rows
 
     def published(self, identities: Iterable[Identity]) -> None:
         """Note that these are about to be on their way: only such rows can be acked."""
@@ -266,12 +341,17 @@ class Outbox:
         return settled.outcome
 
     async def refused(self, digest: bytes) -> Refusal | None:
-        """Park the pending row that has exactly these bytes; see ``Outgoing.refused``.
+        """Park the row that was published and has exactly these bytes; see ``Outgoing.refused``.
 
         Raises:
             OutboxError: it could not be written; nothing changed.
         """
-        refusal = await self._writer.run(partial(self._rows.park, digest))
+        published = [
+            Identity(epoch, stream, sequence)
+            for (epoch, stream), sequences in self._published.items()
+            for sequence in sequences
+        ]
+        refusal = await self._writer.run(partial(self._rows.park, digest, published))
         if refusal is not None and refusal.parked:
             self._published[refusal.identity[:2]].discard(refusal.identity.sequence)
             self._added.set()
@@ -288,6 +368,8 @@ class Outbox:
         requeued = await self._writer.run(partial(self._rows.requeue, resend))
         # They have to be published again before an ack can mean them.
         self._published[resend.of_epoch, resend.stream].difference_update(i.sequence for i in requeued)
+        if Identity(self.epoch, Stream.REPORT, 1) in requeued:
+            self._open_acked = False
         self._added.set()
         return len(requeued)
 
@@ -298,12 +380,10 @@ class Outbox:
             OutboxError: a file could not be read, or an answer not be written.
         """
         for wanted in command.wanted:
-            async with self._filing:
-                try:
-                    content = await asyncio.to_thread(self._evidence.read, wanted.sha256)
-                except OSError as error:
-                    raise OutboxError(f"{self._settings.evidence}: a file could not be read: {error}") from error
+            async with self._files.lock:
+                content = await self._files.read(wanted.sha256)
                 await self._writer.run(partial(self._answer, command, wanted, content))
+            self._house.note_bytes(_ROW_BYTES + len(content or b""))
         self._added.set()
 
     def sign(self, body: Health | Presence) -> bytes:
@@ -317,36 +397,113 @@ class Outbox:
         self._added.clear()
 
     async def purge(self) -> None:
-        """Delete what has stayed ``keep_stored_h`` after its ack, and clips older than ``keep_clips_h``.
+        """Delete what has stayed ``keep_stored_h`` after its ack, and sound older than ``keep_clips_h``.
 
         Also done every ten minutes.
 
         Raises:
             OutboxError: it could not be written.
         """
-        await self._writer.run(self._rows.purge)
-        async with self._filing:
-            expired = await self._writer.run(self._rows.expire_sound)
-            try:
-                await self._remove(Share.SOUND, expired)
-            except OSError as error:
-                _log.error("expired clips could not be deleted; the next start takes them up again", error=str(error))
+        await self._house.purge()
+
+    async def make_room(self) -> None:
+        """Evict what is over the quota or the floor, make the ballast anew, tell what could not be kept.
+
+        Also done whenever enough was stored, and every fifteen seconds.
+
+        Raises:
+            OutboxError: it could not be written.
+        """
+        await self._house.make_room()
+        self._added.set()
 
     async def state(self) -> OutboxState:
-        """Return depth, oldest age and sequences, as ``edge-agent outbox`` shows them."""
-        return await asyncio.to_thread(read_state, self._settings.folder, self._clock)
+        """Return depth, oldest age, room, losses and what is wrong, as ``edge-agent outbox`` shows them.
+
+        Raises:
+            OutboxError: it cannot be read.
+        """
+        try:
+            state = await asyncio.to_thread(read_state, self._settings.folder, self._clock, self._disk)
+        except OutboxDamagedError as error:
+            self._writer.breaks(error)
+            raise
+        lost = Counter(state.lost)
+        lost[UNCOMMITTED] += sum(self._house.uncommitted.values())
+        conditions = self._house.conditions.union(state.conditions)
+        return replace(state, lost=dict(+lost), conditions=worst_first(conditions))
+
+    async def _kept(
+        self, entries: Sequence[Entry], store: Callable[[], Awaitable[_Result]], needs_bytes: int
+    ) -> _Result:
+        """Store, once more after room was made if there was none; count what could not be stored."""
+        seen = self._house.relieved
+        try:
+            try:
+                stored = await store()
+            except OutboxFullError:
+                await self._house.relieve(seen, needs_bytes)
+                stored = await store()
+        except OutboxError:
+            self._count_failed(entries)
+            raise
+        self._house.note_bytes(needs_bytes)
+        return stored
+
+    def _check(self, entry: Entry) -> None:
+        try:
+            _check(entry)
+        except OutboxError:
+            self._count_failed([entry])
+            raise
+
+    def _count_failed(self, entries: Sequence[Entry]) -> None:
+        """Count detections. A report that failed is made again by who made it."""
+        for entry in entries:
+            if STREAM_OF[type(entry.body)] is Stream.DETECTION:
+                self.note_uncommitted(KIND_OF[type(entry.body)])
+
+    async def _write_with_files(self, entry: Entry, files: Sequence[EvidenceFile]) -> Identity:
+        async with self._files.lock:
+            hashes = [await self._files.keep(file.content) for file in files]
+            stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
+            identity, added_bytes = await self._writer.run(stored)
+            self._files.count(added_bytes)
+            await self._files.trim()
+        return identity
+
+    def _free_bytes(self) -> int:
+        try:
+            return self._disk.free_bytes(self._settings.folder)
+        except OSError:
+            return 0  # asked only to explain a failure, and this is one more sign of it
+
+    def _mark_damage(self, broken: asyncio.Future[OutboxError]) -> None:
+        """Leave a mark for the next opening: a quick check may not come upon what a query came upon."""
+        error = broken.result()
+        if not isinstance(error, OutboxDamagedError):
+            return
+        _log.critical("the outbox is damaged and keeps nothing more until it is opened anew", error=str(error))
+        try:
+            self._settings.damage.touch(mode=0o600)
+        except OSError as failed:
+            _log.error("the damage could not be marked", error=str(failed))
+
+    def _housekeeping_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._writer.breaks(OutboxError(f"the outbox's housekeeping broke: {error!r}"))
 
     async def _store_with_files(
         self, entry: Entry, files: dict[bytes, EvidenceFile]
     ) -> tuple[Identity, Counter[Share]]:
         entries = [entry]
         for sha256, file in files.items():
-            if file.part == Part.CROP and not await self._rows.is_enqueued(sha256):
+            if self._goes_unasked(file) and not await self._rows.is_enqueued(sha256):
                 track = entry.body.track if isinstance(entry.body, PlateRead) else None
                 parts = media_parts(file.part, sha256, file.content, self.epoch, track=track)
                 entries += [Entry(part, entry.captured) for part in parts]
         identities = await self._rows.insert(entries)
-        sizes = {sha256: (Share.of(file.part), len(file.content)) for sha256, file in files.items()}
+        sizes = {sha256: (file.part, len(file.content)) for sha256, file in files.items()}
         added_bytes = await self._rows.note_files(sizes)
         return identities[0], added_bytes
 
@@ -368,33 +525,9 @@ class Outbox:
         now = self._rows.now()
         await self._rows.insert([Entry(part, now, Urgency.ASKED_MEDIA) for part in parts])
 
-    async def _trim_files(self) -> None:
-        """Delete the oldest files above the quota, as far as it goes: what was just stored is stored either way."""
-        try:
-            for share in Share:
-                while (surplus_bytes := self._kept_bytes[share] - self._settings.quota_bytes(share)) > 0:
-                    forgotten = await self._writer.run(partial(self._rows.forget_files, share, surplus_bytes))
-                    await self._remove(share, forgotten)
-                    if not forgotten:
-                        what = share.name.lower()
-                        _log.warning("kept files exceed their quota, and each is needed by a pending row", what=what)
-                        break
-        except (OSError, OutboxError) as error:
-            # Forgotten and not deleted: it still counts as kept, and the next opening adopts it.
-            _log.error("old files could not be deleted; others are with the next detection", error=str(error))
-
-    async def _remove(self, share: Share, forgotten: Sequence[tuple[bytes, int]]) -> None:
-        for sha256, size_bytes in forgotten:
-            await asyncio.to_thread(self._evidence.remove, sha256)
-            self._kept_bytes[share] -= size_bytes
-
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(_PURGE_EVERY_S)
-            try:
-                await self.purge()
-            except OutboxError as error:
-                _log.error("old rows could not be deleted; tried again later", error=str(error))
+    def _goes_unasked(self, file: EvidenceFile) -> bool:
+        most_bytes = self._settings.crops_up_to_bytes
+        return file.part == Part.CROP and (most_bytes is None or len(file.content) <= most_bytes)
 
 
 def media_parts(

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiosqlite
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge_agent.outbox.conditions import EVICTED_AT
 from edge_agent.outbox.evidence import Share
 from edge_agent.outbox.journal import Journal
+from edge_agent.outbox.losses import UNCOMMITTED, Lost, Reason, count_losses, loss_records
 from edge_agent.outbox.ordering import CHANNEL_OF
 from edge_agent.outbox.schema import RowState
 from edge_agent.outbox.settings import OutboxSettings
@@ -26,6 +29,7 @@ from edge_wire import codec, cose
 from edge_wire.clock import Clock
 from edge_wire.messages import (
     KIND_OF,
+    KINDS,
     STREAM_OF,
     Ack,
     Change,
@@ -34,6 +38,7 @@ from edge_wire.messages import (
     LossRecord,
     Media,
     Open,
+    Part,
     PlateRead,
     Presence,
     Resend,
@@ -137,7 +142,7 @@ class Rows:
             # An answer "no longer held" has no bytes of the file: it does not count as the file on its way.
             file = entry.body.sha256 if isinstance(entry.body, Media) and entry.body.total else None
             urgency = urgency_of(entry.body) if entry.urgency is None else entry.urgency
-            values.append(row_values(identities[-1], entry.body, urgency, queued_ns, file, envelope))
+            values.append(row_values(identities[-1], entry.body, urgency, queued_ns, envelope, file=file))
         await self._database.executemany(INSERT_ROW, values)
         return identities
 
@@ -187,26 +192,70 @@ class Rows:
         settled = tuple(Identity(ack.of_epoch, ack.stream, sequence) for sequence in named)
         return Settled(AckOutcome(settled), opens)
 
-    async def park(self, digest: bytes) -> Refusal | None:
-        """Replace the pending row with these bytes by a loss record ``refused``."""
+    async def park(self, digest: bytes, published: Collection[Identity]) -> Refusal | None:
+        """Replace the pending row with these bytes by a loss record ``refused``, if it was published."""
         found = await self._database.execute_fetchall(
-            "SELECT number, epoch, stream, sequence, kind FROM rows WHERE state = 0 AND digest = ?", (digest,)
+            """
+            SELECT r.number, r.epoch, r.stream, r.sequence, r.kind
+            FROM (SELECT DISTINCT value FROM json_each(?)) AS p
+            JOIN rows r ON r.epoch = json_extract(p.value, '$[0]') AND r.stream = json_extract(p.value, '$[1]')
+              AND r.sequence = json_extract(p.value, '$[2]')
+            WHERE r.state = 0 AND r.digest = ?
+            """,
+            (json.dumps([tuple(identity) for identity in published]), digest),
         )
         for number, epoch, stream, sequence, kind in found:
             identity = Identity(epoch, Stream(stream), sequence)
             if kind in _NEVER_PARKED:
                 return Refusal(identity, parked=False)
-            await self._database.execute(
-                "UPDATE rows SET state = ?, settled_boot_ns = ? WHERE number = ?",
-                (RowState.PARKED, self._clock.boot_ns(), number),
-            )
-            lost = LossRecord(epoch, identity.stream, ((sequence, sequence),), "refused", ((kind, 1),))
-            await self.insert([Entry(lost, self.now())])
+            await self._set_parked(number)
+            await self.record_losses([Lost(identity, kind)], Reason.REFUSED)
             return Refusal(identity, parked=True)
         return None
 
+    async def give_up_corrupt(self, numbers: Iterable[int]) -> list[Identity]:
+        """Take rows out of the queue whose bytes are not those that were signed, and name them; return which.
+
+        An Open is taken from the journal again, where that has it.
+        """
+        lost: list[Lost] = []
+        for number in numbers:
+            found = await self._database.execute_fetchall(
+                "SELECT epoch, stream, sequence, kind, digest FROM rows WHERE number = ? AND state = 0", (number,)
+            )
+            for epoch, stream, sequence, kind, digest in found:
+                if kind == _OPEN_KIND:
+                    await self._mend_open(number, epoch, digest)
+                    continue
+                await self._set_parked(number)
+                lost.append(Lost(Identity(epoch, Stream(stream), sequence), kind))
+        await self.record_losses(lost, Reason.CORRUPT)
+        return [row.identity for row in lost]
+
+    async def record_losses(self, lost: Sequence[Lost], reason: Reason) -> None:
+        """Enqueue the loss records that name ``lost``; in the transaction in which these leave the queue."""
+        now = self.now()
+        await self.insert([Entry(record, now) for record in loss_records(lost, reason)])
+        await count_losses(self._database, reason, len(lost))
+
+    async def record_uncommitted(self, counts: Mapping[int, int]) -> None:
+        """Enqueue how many messages of each kind failed before they had a sequence."""
+        now = self.now()
+        by_stream: defaultdict[Stream, list[tuple[int, int]]] = defaultdict(list)
+        for kind, count in sorted(counts.items()):
+            by_stream[STREAM_OF[KINDS[kind]] or Stream.REPORT].append((kind, count))
+        records = [
+            LossRecord(self._epoch, stream, (), Reason.DISCARDED, tuple(kinds), sum(count for _, count in kinds))
+            for stream, kinds in sorted(by_stream.items())
+        ]
+        await self.insert([Entry(record, now) for record in records])
+        await count_losses(self._database, UNCOMMITTED, sum(counts.values()))
+
     async def requeue(self, resend: Resend) -> list[Identity]:
-        """Put rows that were acked and are still held back into the queue."""
+        """Put rows that were acked and are still held back into the queue.
+
+        With an Open its epoch waits again until that is acked anew: who asks for it does not have its key.
+        """
         requeued: list[Identity] = []
         for first, last in resend.ranges:
             found = await self._database.execute_fetchall(
@@ -217,6 +266,8 @@ class Rows:
                 (resend.of_epoch, resend.stream, first, last, RowState.STORED, RowState.DEAD_LETTERED),
             )
             requeued += [Identity(resend.of_epoch, resend.stream, sequence) for (sequence,) in found]
+        if Identity(resend.of_epoch, Stream.REPORT, 1) in requeued:
+            await self._database.execute("UPDATE epochs SET open_acked = 0 WHERE epoch = ?", (resend.of_epoch,))
         return requeued
 
     async def raise_urgency(self, sha256: bytes) -> int:
@@ -230,17 +281,18 @@ class Rows:
         """Whether parts of this file are in the outbox, sent or not."""
         return bool(await self._database.execute_fetchall("SELECT 1 FROM rows WHERE file = ? LIMIT 1", (sha256,)))
 
-    async def note_files(self, sizes: Mapping[bytes, tuple[Share, int]]) -> Counter[Share]:
+    async def note_files(self, sizes: Mapping[bytes, tuple[Part, int]]) -> Counter[Share]:
         """Remember kept files as the newest ones; return by how many bytes they add to what is kept."""
         now_ns = self._clock.boot_ns()
         added: Counter[Share] = Counter()
-        for sha256, (share, size_bytes) in sizes.items():
+        for sha256, (part, size_bytes) in sizes.items():
+            share = Share.of(part)
             known = await self._database.execute_fetchall(
                 "DELETE FROM files WHERE sha256 = ? RETURNING size_bytes", (sha256,)
             )
             await self._database.execute(
-                "INSERT INTO files (sha256, size_bytes, share, kept_boot_ns) VALUES (?, ?, ?, ?)",
-                (sha256, size_bytes, share, now_ns),
+                "INSERT INTO files (sha256, size_bytes, share, part, kept_boot_ns) VALUES (?, ?, ?, ?, ?)",
+                (sha256, size_bytes, share, part, now_ns),
             )
             added[share] += 0 if known else size_bytes
         return added
@@ -276,10 +328,21 @@ class Rows:
         return forgotten
 
     async def purge(self) -> None:
-        """Delete what has stayed long enough after its ack, and epochs of which nothing is left."""
+        """Delete what has stayed long enough after its ack, and epochs of which nothing but the Open is left.
+
+        An Open stays as long as anything else of its epoch: a collector that was restored may have to ask for it.
+        """
         now_ns = self._clock.boot_ns()
+        since_ns = now_ns - self._settings.keep_stored_ns
         await self._database.execute(
-            "DELETE FROM rows WHERE state <> 0 AND settled_boot_ns <= ?", (now_ns - self._settings.keep_stored_ns,)
+            "DELETE FROM rows WHERE state <> 0 AND settled_boot_ns <= ? AND kind <> ?", (since_ns, _OPEN_KIND)
+        )
+        await self._database.execute(
+            """
+            DELETE FROM rows AS o WHERE state <> 0 AND settled_boot_ns <= ? AND kind = ? AND epoch <> ?
+              AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.epoch = o.epoch AND r.number <> o.number)
+            """,
+            (since_ns, _OPEN_KIND, self._epoch),
         )
         await self._database.execute(
             "DELETE FROM epochs WHERE epoch <> ? AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.epoch = epochs.epoch)",
@@ -288,9 +351,32 @@ class Rows:
         await self._database.execute("DELETE FROM counters WHERE epoch NOT IN (SELECT epoch FROM epochs)")
         await self._database.execute("UPDATE facts SET value = ? WHERE name = 'last_seen_boot_ns'", (now_ns,))
 
+    async def note_evicted(self) -> None:
+        """Remember when unsent rows were last evicted."""
+        now_ns = self._clock.boot_ns()
+        await self._database.execute("REPLACE INTO facts (name, value) VALUES (?, ?)", (EVICTED_AT, now_ns))
+
+    async def shrink(self, pages: int) -> None:
+        """Take so many free pages off the end of the database."""
+        # Fetched, since SQLite frees one page a step.
+        await self._database.execute_fetchall(f"PRAGMA incremental_vacuum({pages:d})")
+
     async def note_store(self, store_id: bytes) -> None:
         """Remember which store acks."""
         await self._database.execute("REPLACE INTO facts (name, value) VALUES ('store_id', ?)", (store_id,))
+
+    async def _set_parked(self, number: int) -> None:
+        await self._database.execute(
+            "UPDATE rows SET state = ?, settled_boot_ns = ? WHERE number = ?",
+            (RowState.PARKED, self._clock.boot_ns(), number),
+        )
+
+    async def _mend_open(self, number: int, epoch: int, digest: bytes) -> None:
+        for held in self._journal.epochs:
+            if held.epoch == epoch and hashlib.sha256(held.open_envelope).digest() == digest:
+                await self._database.execute(
+                    "UPDATE rows SET envelope = ? WHERE number = ?", (held.open_envelope, number)
+                )
 
     async def _take_sequences(self, counts: Mapping[Stream, int]) -> dict[Stream, int]:
         following: dict[Stream, int] = {}
@@ -310,9 +396,10 @@ class Rows:
         rows = [(ack.of_epoch, ack.stream, sequence) for sequence in sequences]
         if self._settings.keep_stored_ns == 0:
             await self._database.executemany(
-                "DELETE FROM rows WHERE epoch = ? AND stream = ? AND sequence = ? AND state = 0", rows
+                "DELETE FROM rows WHERE epoch = ? AND stream = ? AND sequence = ? AND state = 0 AND kind <> ?",
+                [(*row, _OPEN_KIND) for row in rows],
             )
-            return
+            rows = [row for row in rows if row[1:] == (Stream.REPORT, 1)]
         now_ns = self._clock.boot_ns()
         await self._database.executemany(
             "UPDATE rows SET state = ?, settled_boot_ns = ? "
@@ -322,17 +409,18 @@ class Rows:
 
 
 INSERT_ROW = (
-    "INSERT INTO rows (epoch, stream, sequence, kind, urgency, queued_boot_ns, digest, file, envelope) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO rows (epoch, stream, sequence, kind, urgency, queued_boot_ns, digest, file, part, envelope) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
 def row_values(
-    identity: Identity, body: UpBody, urgency: Urgency, queued_ns: int, file: bytes | None, envelope: bytes
+    identity: Identity, body: UpBody, urgency: Urgency, queued_ns: int, envelope: bytes, *, file: bytes | None = None
 ) -> tuple[object, ...]:
     """Return the values for ``INSERT_ROW``."""
     digest = hashlib.sha256(envelope).digest()
-    return (*identity, KIND_OF[type(body)], urgency, queued_ns, digest, file, envelope)
+    part = body.part if isinstance(body, Media) else None
+    return (*identity, KIND_OF[type(body)], urgency, queued_ns, digest, file, part, envelope)
 
 
 def stream_of(body: UpBody) -> Stream:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edge_agent.outbox.evidence import Share
 
+BALLAST_NAME = "outbox.ballast"
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
@@ -21,6 +23,11 @@ class OutboxSettings:
         keep_clips_h: how long those stay; 0: until their room is needed.
         live_for_s: for how long a read counts as live; afterwards it is backlog.
         journal_block: how many sequences are reserved at a time; bounds what a corrupt database leaves unknown.
+        quota_bytes: how much rows and files may take together; above it the least valuable go (see ``eviction``).
+        free_floor_bytes: how much of the file system is left free for others, as far as the rows and files that are
+            worth less than a detection can give it.
+        ballast_bytes: what is set aside so that a full file system can still be written to; 0: nothing.
+        crops_up_to_bytes: a larger crop is kept, but sent only when it is asked for; None: every crop is sent, 0: none.
     """
 
     folder: Path
@@ -31,6 +38,10 @@ class OutboxSettings:
     keep_clips_h: float = 72.0
     live_for_s: float = 120.0
     journal_block: int = 1_000
+    quota_bytes: int = 8 << 30
+    free_floor_bytes: int = 512 << 20
+    ballast_bytes: int = 16 << 20
+    crops_up_to_bytes: int | None = None
 
     @property
     def database(self) -> Path:
@@ -43,6 +54,16 @@ class OutboxSettings:
         return self.folder / "outbox.journal"
 
     @property
+    def ballast(self) -> Path:
+        """The file whose room is there for when no other is left."""
+        return self.folder / BALLAST_NAME
+
+    @property
+    def damage(self) -> Path:
+        """Exists from the moment when a running agent met a corrupt page until the database is set aside."""
+        return self.folder / "outbox.damaged"
+
+    @property
     def evidence(self) -> Path:
         """The folder of files by hash."""
         return self.folder / "evidence"
@@ -52,7 +73,7 @@ class OutboxSettings:
         """``live_for_s`` in nanoseconds."""
         return round(self.live_for_s * 1e9)
 
-    def quota_bytes(self, share: Share) -> int:
+    def share_quota_bytes(self, share: Share) -> int:
         """How much the files of ``share`` may take."""
         return self.clip_quota_bytes if share is Share.SOUND else self.evidence_quota_bytes
 

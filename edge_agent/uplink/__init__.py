@@ -2,7 +2,12 @@
 
 PUBACK only says that the broker has a message. What counts is the collector's signed ack: until it comes, a row stays
 in the outbox and is sent again by the rules of ``window``. A connection that is up is not yet a link that works; the
-two are different states here, in health and in ``doctor``.
+two are different states here, in health, in ``edge-agent status`` and in ``doctor``, and so is a connection over which
+rows go out and no ack comes back.
+
+What goes out goes at a pace (``pace``): little of what nobody waits for is ever unconfirmed, so that a shot or the crop
+of a hit has a free way, and no more than ``max_kbps`` where that is set. Every byte is counted under what it was for,
+as the kernel's sockets carried it (``carried``, ``traffic``), and held against the data plan (``data_use``).
 
 Invariants:
 
@@ -18,13 +23,15 @@ from edge_agent.uplink.checks import BrokerCheck, check_ack_round_trip, check_br
 from edge_agent.uplink.files import check_files
 from edge_agent.uplink.link import LinkError
 from edge_agent.uplink.settings import UplinkSettings
-from edge_agent.uplink.status import Fault, UplinkState, UplinkStatus, read_status
+from edge_agent.uplink.status import DataUse, Fault, PlanLevel, UplinkState, UplinkStatus, read_status
 from edge_agent.uplink.uplink import Uplink
 
 __all__ = [
     "BrokerCheck",
+    "DataUse",
     "Fault",
     "LinkError",
+    "PlanLevel",
     "Uplink",
     "UplinkSettings",
     "UplinkState",

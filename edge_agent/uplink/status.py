@@ -17,6 +17,9 @@ import msgspec
 
 from edge_agent.errors import UplinkError
 
+STATUS_NAME = "uplink.json"
+"""The file's name in the agent's ``data_dir``."""
+
 
 class UplinkState(StrEnum):
     """How far up the link is. Connected is never taken for working."""
@@ -24,8 +27,11 @@ class UplinkState(StrEnum):
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    """The broker has us, but no ack came on this connection, or rows wait and none came for 10 s."""
+    """The broker has us; no ack came on this connection yet."""
+    UNACKED = "unacked"
+    """The broker has us, rows wait, and the collector has not acked for ``unacked_after_s``: nothing is stored."""
     WORKING = "working"
+    """The collector acks."""
 
 
 class Fault(StrEnum):
@@ -38,6 +44,47 @@ class Fault(StrEnum):
     ACL = "acl"
     LOST = "lost"
     OUTBOX = "outbox"
+
+
+class PlanLevel(StrEnum):
+    """How much of the data plan is used."""
+
+    NONE = "none"
+    """There is no plan."""
+    OK = "ok"
+    NEAR = "near"
+    """80 % or more."""
+    OVER = "over"
+    """All of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """What the link carried in this billing month, both directions, TLS and TCP/IP headers included.
+
+    Attributes:
+        used_bytes: so far.
+        monthly_bytes: what the plan has room for; None where there is none.
+        forecast_bytes: what the month will come to if it goes on like the last seven days; None in the first hour.
+        level: how much of the plan that is.
+        period_from: first day of the billing month, ISO.
+        period_until: first day of the next one.
+        by_kind: bytes by what they carried; ``overhead`` is what goes out beside messages (handshakes, pings,
+            PUBACKs, TCP/IP headers, retransmissions), ``down`` all that comes in.
+    """
+
+    used_bytes: int
+    monthly_bytes: int | None
+    forecast_bytes: int | None
+    level: PlanLevel
+    period_from: str
+    period_until: str
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def alarm(self) -> bool:
+        """Whether 80 % of the plan is used."""
+        return self.level in (PlanLevel.NEAR, PlanLevel.OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +102,11 @@ class UplinkStatus:
         ack_round_trip_ms: publication to ack of the row that was acked last.
         under_way: rows published and unacked.
         counts: published, resent, acked, pubacks by failure, ignored messages by reason, and so on.
+        unacked_s: for how long rows have waited without any ack; None while nothing waits.
+        data_use: this billing month's bytes; None where nobody counts them.
+        bytes_by_kind: bytes since this agent started, by the same words as ``DataUse.by_kind``.
+        conditions: what is wrong now, a sentence each.
+        at_boot_ns: when this was true by the boot clock, which no correction of the time moves.
     """
 
     state: UplinkState
@@ -67,6 +119,11 @@ class UplinkStatus:
     ack_round_trip_ms: float | None = None
     under_way: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    unacked_s: float | None = None
+    data_use: DataUse | None = None
+    bytes_by_kind: Mapping[str, int] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
+    at_boot_ns: int = 0
 
 
 def write_status(path: Path, status: UplinkStatus) -> None:

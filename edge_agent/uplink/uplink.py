@@ -11,12 +11,14 @@ import structlog
 
 from edge_agent.errors import OutboxError
 from edge_agent.sending import Outgoing
+from edge_agent.uplink.data_use import DataMeter
 from edge_agent.uplink.files import check_files
 from edge_agent.uplink.link import Connect, Link, LinkError, Outbound, open_link
 from edge_agent.uplink.record import Record
 from edge_agent.uplink.session import MakeHealth, Session
 from edge_agent.uplink.settings import UplinkSettings
-from edge_agent.uplink.status import Fault, UplinkState, UplinkStatus, write_status
+from edge_agent.uplink.status import DataUse, Fault, PlanLevel, UplinkState, UplinkStatus, write_status
+from edge_agent.uplink.traffic import DOWN, OVERHEAD
 from edge_agent.uplink.verify import Verifier, load_collector_keys
 from edge_wire.clock import Clock
 from edge_wire.messages import Command
@@ -34,6 +36,7 @@ class Uplink:
         clock: the machine's clocks.
         health: makes the body of a health message; None sends none.
         on_command: told of each verified command other than ``send_media``, which goes to the outbox.
+        on_data_plan: told how much of the data plan is used when that reaches another level, and the level before.
         connect: opens a connection.
 
     Raises:
@@ -48,6 +51,7 @@ class Uplink:
         health: MakeHealth | None = None,
         *,
         on_command: Callable[[Command], Awaitable[None]] | None = None,
+        on_data_plan: Callable[[DataUse, PlanLevel], None] | None = None,
         connect: Connect = open_link,
     ) -> None:
         self._settings = settings
@@ -55,10 +59,14 @@ class Uplink:
         self._clock = clock
         self._health = health
         self._on_command = on_command
+        self._on_data_plan = on_data_plan
         self._connect = connect
         check_files(settings)
         self._keys = load_collector_keys(settings.collector_key_paths)
-        self._record = Record(outgoing.epoch, clock)
+        self._meter = DataMeter(settings.data_use_path, settings.monthly_bytes, settings.billing_day, clock)
+        self._record = Record(outgoing.epoch, clock, settings.unacked_after_s, self._meter)
+        self._session: Session | None = None
+        self._last_word = "shutdown"
         self._stopping = asyncio.Event()
         self._attempt: asyncio.Timeout | None = None
         self._health_changed = asyncio.Event()
@@ -68,10 +76,15 @@ class Uplink:
         """How the uplink stands now."""
         return self._record.status
 
-    def stop(self) -> None:
-        """Let ``run`` say goodbye and return; an attempt to connect is given up. Call it from the loop."""
+    def stop(self, last_word: str = "shutdown") -> None:
+        """Let ``run`` say goodbye and return; an attempt to connect is given up. Call it from the loop.
+
+        Args:
+            last_word: why, as the last Presence of this device says it.
+        """
         if self._stopping.is_set():
             return
+        self._last_word = last_word
         self._stopping.set()
         if self._attempt is not None:
             self._attempt.reschedule(asyncio.get_running_loop().time())
@@ -97,6 +110,9 @@ class Uplink:
                     # Whoever got through starts over; whoever connects and breaks goes on backing off.
                     failures = 1 if self._record.counts["acks"] > acks_before else failures + 1
                     fault = error.fault if isinstance(error, LinkError) else Fault.OUTBOX
+                    if isinstance(error, LinkError):
+                        self._meter.add(OVERHEAD, error.carried.up_bytes)
+                        self._meter.add(DOWN, error.carried.down_bytes)
                     self._record.counts[f"failed_{fault}"] += 1
                     self._record.show(UplinkState.DISCONNECTED, str(error), fault)
                     await self._pause(failures)
@@ -104,6 +120,7 @@ class Uplink:
             self._record.stopped()
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
+            await self._save_meter(self._meter.snapshot())
             await self._write_status()
 
     async def _run_connection(self) -> None:
@@ -119,6 +136,8 @@ class Uplink:
             health=self._health,
             health_changed=self._health_changed,
             on_command=self._on_command,
+            meter=self._meter,
+            last_word=lambda: self._last_word,
         )
         link = await self._open_link(session.will())
         if link is None:
@@ -126,10 +145,12 @@ class Uplink:
         try:
             record.counts["connections"] += 1
             record.show(UplinkState.CONNECTED, "connected, the collector has not acked yet")
+            self._session = session
             await session.run(link, self._stopping)
         finally:
-            record.window = None
+            self._session = record.window = None
             await link.close()
+            session.measure(ended=True)
 
     async def _open_link(self, will: Outbound) -> Link | None:
         """Connect, however long that takes; None if ``stop`` came first."""
@@ -151,10 +172,31 @@ class Uplink:
     async def _keep_status_file(self) -> None:
         while True:
             self._record.changed.clear()
+            if self._session is not None:
+                self._session.measure()
+            self._tell_of_data_plan()
+            if (content := self._meter.due()) is not None:
+                await self._save_meter(content)
             await self._write_status()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STATUS_EVERY_S):
                     await self._record.changed.wait()
+
+    def _tell_of_data_plan(self) -> None:
+        use = self._meter.use()
+        before = self._meter.level_before(use.level)
+        if before is None or {before, use.level} == {PlanLevel.NONE, PlanLevel.OK}:
+            return
+        log = _log.warning if use.alarm else _log.info
+        log("data plan", level=str(use.level), used_bytes=use.used_bytes, monthly_bytes=use.monthly_bytes)
+        if self._on_data_plan is not None:
+            self._on_data_plan(use, before)
+
+    async def _save_meter(self, content: bytes) -> None:
+        try:
+            await asyncio.to_thread(self._meter.save, content)
+        except OSError as error:
+            _log.warning("what the link used could not be saved", error=str(error))
 
     async def _write_status(self) -> None:
         path = self._settings.status_path

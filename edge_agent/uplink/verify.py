@@ -7,7 +7,6 @@ deletes evidence.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ _BODIES: Mapping[Channel, tuple[type[DownBody], ...]] = {
     Channel.ACK: (Ack, Refused, Resend),
     Channel.COMMAND: (Command, Resend),
 }
-_REMEMBERED = 1_000
+_REMEMBERED = 10_000
 
 
 class Verifier:
@@ -45,7 +44,7 @@ class Verifier:
         self._device = device
         self._epoch = epoch
         self._connection = connection
-        self._seen: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._seen: dict[bytes, None] = {}
 
     def check(self, topic: str, envelope: bytes) -> DownBody:
         """Return what the message says.
@@ -70,16 +69,18 @@ class Verifier:
             raise WireError("other_connection", "header: meant for another connection of ours")
         if not isinstance(message.body, allowed):
             raise WireError("wrong_channel", f"{type(message.body).__name__} does not travel on {to.channel}")
-        if not isinstance(message.body, Ack):
-            self._refuse_repetition(envelope)
+        self._refuse_repetition(envelope)
         return message.body
 
     def _refuse_repetition(self, envelope: bytes) -> None:
-        # An ack repeated changes nothing; a command repeated would send the same files again.
+        # A command repeated would send the same files again; an ack repeated after a Resend would settle rows that
+        # the collector has just said it does not have. Signatures are random: no two of the collector's are alike.
         digest = hashlib.sha256(envelope).digest()
         if digest in self._seen:
             raise WireError("repeated", "the same bytes came before on this connection")
-        self._seen.append(digest)
+        self._seen[digest] = None
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
 
 
 def load_collector_keys(paths: Sequence[Path]) -> dict[bytes, ec.EllipticCurvePublicKey]:

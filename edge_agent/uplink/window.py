@@ -5,8 +5,8 @@ At most ``size`` rows are published and unacked, a share of them kept for live r
 -   a row of its stream that was published later was acked more than 2 s ago (it was overtaken: it or its ack is lost),
 -   or its own back-off has passed: 2 s after the first time, doubling to 10 min.
 
-With no ack for 10 s, only one row, the one that waits longest, is sent again, on its own back-off: a collector that is
-down must not fill the broker. A new connection begins with an empty window.
+With no ack for 10 s while rows waited, only one row, the one that waits longest, is sent again, on its own back-off: a
+collector that is down must not fill the broker. A new connection begins with an empty window.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Window:
         self._sent: dict[Identity, _Sent] = {}
         self._ordinary = 0
         self._order = 0
-        self._heard_ns = now_ns
+        self._waiting_since_ns = now_ns
         self._overtaken: dict[Stream, int] = {}
         self._recent: dict[Stream, deque[tuple[int, int]]] = {stream: deque() for stream in Stream}
 
@@ -69,6 +69,8 @@ class Window:
 
     def published(self, identity: Identity, *, live: bool, now_ns: int) -> None:
         """Note the first publication of a row on this connection."""
+        if not self._sent:  # after an hour with nothing to say nobody is silent yet
+            self._waiting_since_ns = now_ns
         self._order += 1
         self._sent[identity] = _Sent(live, self._order, now_ns, FIRST_BACKOFF_NS)
         self._ordinary += not live
@@ -82,7 +84,7 @@ class Window:
 
     def acked(self, identities: Iterable[Identity], now_ns: int) -> None:
         """Note a verified ack and the rows that it settled."""
-        self._heard_ns = now_ns
+        self._waiting_since_ns = now_ns
         for identity in identities:
             order = self.dropped(identity)
             if order is not None:
@@ -96,9 +98,13 @@ class Window:
         self._ordinary -= not sent.live
         return sent.order
 
+    def waiting_since_ns(self) -> int | None:
+        """Since when rows have waited without any ack, a boot time; None while none wait."""
+        return self._waiting_since_ns if self._sent else None
+
     def silent(self, now_ns: int) -> bool:
-        """Whether rows wait and no ack has come for 10 s."""
-        return bool(self._sent) and now_ns - self._heard_ns >= SILENT_AFTER_NS
+        """Whether rows have waited for 10 s without any ack."""
+        return bool(self._sent) and now_ns - self._waiting_since_ns >= SILENT_AFTER_NS
 
     def due(self, now_ns: int) -> list[Identity]:
         """Return the rows to send again now."""

@@ -1,13 +1,18 @@
 """A store, and devices that sign as real ones do."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from private_postgresql import PrivatePostgresql, installed
 
 from collector.fleet.devices import add_device
 from collector.ingest.received import Received
@@ -34,9 +39,93 @@ BOOT_NS = 1_000_000_000_000
 _CHANNEL_OF = {Stream.DETECTION: Channel.DETECTION, Stream.MEDIA: Channel.MEDIA, Stream.REPORT: Channel.REPORT}
 
 
+_CLEANER = """
+CREATE SCHEMA pristine;
+CREATE TABLE pristine.store AS TABLE public.store;
+CREATE TABLE pristine.alembic_version AS TABLE public.alembic_version;
+CREATE TABLE pristine.passage_cursor AS TABLE public.passage_cursor;
+CREATE TABLE pristine.incident_cursor AS TABLE public.incident_cursor;
+CREATE FUNCTION pristine.clean() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  one record;
+  filled boolean;
+BEGIN
+  SET LOCAL session_replication_role = replica;  -- the audit log lets go of nothing otherwise
+  SET LOCAL synchronous_commit = off;
+  FOR one IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I)', one.name) INTO filled;
+    IF filled THEN EXECUTE format('DELETE FROM public.%I', one.name); END IF;
+  END LOOP;
+  FOR one IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'pristine' LOOP
+    EXECUTE format('INSERT INTO public.%I TABLE pristine.%I', one.name, one.name);
+  END LOOP;
+  PERFORM setval(format('public.%I', sequencename)::regclass, 1, false)
+    FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$
+"""
+
+
+class Databases:
+    """PostgreSQL databases: one with the tables of the last migration, emptied between tests, and new ones."""
+
+    def __init__(self, server: PrivatePostgresql) -> None:
+        self.server = server
+        self._numbers = itertools.count(1)
+        self._url = server.create("migrated")
+        asyncio.run(_migrate(self._url))
+        server.sql(_CLEANER, "migrated")
+
+    def emptied(self) -> str:
+        """The URL of the one that every test shares."""
+        self.server.sql("SELECT pristine.clean()", "migrated")
+        return self._url
+
+    @contextmanager
+    def new(self) -> Iterator[str]:
+        """The URL of one without tables, which is gone afterwards."""
+        name = f"test_{next(self._numbers)}"
+        yield self.server.create(name)
+        self.server.drop(name)
+
+
+async def _migrate(url: str) -> None:
+    await (await Store.open(url)).close()
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    if not installed():
+        pytest.skip("PostgreSQL is not installed: ./scripts/setup --for-tests")
+    with PrivatePostgresql() as server:
+        yield Databases(server)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "collector.db"
+    asyncio.run(_migrate(sqlite_url(path)))
+    return path
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses a store runs once on each database, unless its module's STORES names fewer."""
+    if "store_url" in metafunc.fixturenames:
+        metafunc.parametrize("store_url", getattr(metafunc.module, "STORES", ("sqlite", "postgresql")), indirect=True)
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(sqlite_url(tmp_path / "collector.db"))
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store with nothing in it."""
+    if request.param == "postgresql":
+        databases: Databases = request.getfixturevalue("databases")
+        return databases.emptied()
+    shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "collector.db")
+    return sqlite_url(tmp_path / "collector.db")
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    store = await Store.open(store_url)
     yield store
     await store.close()
 

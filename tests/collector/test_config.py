@@ -37,9 +37,17 @@ def test_plain_http_is_for_loopback_only(tmp_path: Path, http: str, said: str) -
     assert said in str(caught.value)
 
 
+def test_half_a_probe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "collector.yaml"
+    path.write_text(GOOD.replace("key: collector.key", "key: collector.key, probe_key: probe.key"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="`probe_certificate` and `probe_key` together, or neither"):
+        load(path, CollectorConfig)
+
+
 def test_the_example_is_good() -> None:
-    example = Path(__file__).parents[2] / "configs" / "collector.example.yaml"
-    assert load(example, CollectorConfig).http.port == 8443
+    example = load(Path(__file__).parents[2] / "configs" / "collector.example.yaml", CollectorConfig)
+    assert example.http.port == 8443
+    assert example.broker.probe_certificate is not None
 
 
 @pytest.mark.parametrize(
@@ -57,3 +65,23 @@ def test_what_incidents_cannot_be_judged_by_is_refused(tmp_path: Path, locate: s
     with pytest.raises(ConfigError) as caught:
         load(path, CollectorConfig)
     assert said in str(caught.value)
+
+
+def test_a_password_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "collector.yaml"
+    path.write_text(f"{GOOD}store_url: postgresql+asyncpg://nightjar:s3cret@db.example/nightjar\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="passfile") as caught:
+        load(path, CollectorConfig)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_several_collectors_share_a_postgresql(tmp_path: Path) -> None:
+    path = tmp_path / "collector.yaml"
+    shared = GOOD.replace("key: collector.key}", "key: collector.key, share: nightjar}")
+    path.write_text(shared, encoding="utf-8")
+    with pytest.raises(ConfigError, match="a file serves one collector"):
+        load(path, CollectorConfig)
+    url = "postgresql+asyncpg://nightjar@db.example/nightjar?passfile=/etc/nightjar/pgpass"
+    path.write_text(f"{shared}store_url: {url}\n", encoding="utf-8")
+    config = load(path, CollectorConfig)
+    assert (config.url, config.broker.share) == (url, "nightjar")

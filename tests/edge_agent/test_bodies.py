@@ -8,7 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from edge_agent.bodies import as_plate_read, as_position, as_shot_arrival, as_shot_clip
+from edge_agent.bodies import as_change, as_plate_read, as_position, as_power, as_shot_arrival, as_shot_clip
 from edge_agent.config import Camera, Origin, Place
 from edge_agent.plates.overview import OverviewPicture
 from edge_agent.records import (
@@ -24,15 +24,19 @@ from edge_agent.records import (
     Travel,
     VotedRead,
 )
+from edge_agent.telemetry.changes import StateChange
+from edge_agent.telemetry.power import PowerReading, PowerState
 from edge_wire import codec
 from edge_wire.messages import (
     Alternative,
+    Change,
     Header,
     Offset,
     Overview,
     PixelBox,
     PlateRead,
     Position,
+    Power,
     ShotArrival,
     ShotClip,
     Stream,
@@ -179,3 +183,17 @@ def test_how_it_moved_what_made_it_hard_and_the_overview_go_with_the_read() -> N
     assert (body.travel, body.marks) == ("receding", ("infrared", "two-line"))
     assert body.overview == Overview("lane-1-colour", bytes(range(32)), -40_000_000)
     assert (body.vehicle_body, body.vehicle_colour, body.vehicle_make) == (None, None, None)
+
+
+def test_a_change_keeps_what_it_is_about_and_what_was_before() -> None:
+    at = CaptureTime(1, 2, 3)
+    failed = as_change(StateChange("camera", "north", "failed", "ok", "no route to host", at))
+    assert failed == Change("camera", "failed", "no route to host", id="north", before="ok")
+    assert codec.decode_up(codec.encode(Header(7, 1, 2, 3, Stream.REPORT, 1), failed)).body == failed
+    assert as_change(StateChange("power", None, "line", None, "", at)) == Change("power", "line", "")
+
+
+def test_what_a_ups_does_not_say_is_left_out() -> None:
+    reading = PowerReading(PowerState.BATTERY, "", False, 60, None, 12_650, None)
+    assert as_power(reading) == Power("battery", 60, None, 12_650, None)
+    assert as_power(PowerReading(PowerState.UNKNOWN, "no answer")) == Power("unknown", None, None, None, None)

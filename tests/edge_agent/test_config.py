@@ -197,3 +197,37 @@ def test_an_agent_without_sources_is_refused(tmp_path: Path) -> None:
 def test_the_example_is_good() -> None:
     example = Path(__file__).parents[2] / "configs" / "edge-agent.example.yaml"
     assert load(example, AgentConfig).device.id == "trailer-07"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "outbox: {quota_bytes: 1000}",
+            "agent.yaml:9: outbox.quota_bytes: got 1000, expected greater than or equal to",
+        ),
+        ("outbox: {quota_bytes: 1000000}", "agent.yaml:9: outbox: expected a `ballast_bytes` of at most half of"),
+        ("outbox: {free_floor_bytes: -1}", "outbox.free_floor_bytes: got -1, expected greater than or equal to 0"),
+        ("uplink: {max_kbps: 1}", "agent.yaml:9: uplink.max_kbps: got 1, expected greater than or equal to 8"),
+        ("uplink: {billing_day: 32}", "uplink.billing_day: got 32, expected less than or equal to 31"),
+        ("uplink: {monthly_gb: 5}", "agent.yaml:9: uplink.monthly_gb: there is no such setting"),
+        ("uplink: {unacked_after_s: 0}", "uplink.unacked_after_s: got 0, expected greater than or equal to 2"),
+        ("power: {ups: ups}", 'agent.yaml:9: power.ups: got "ups", expected NAME@HOST or NAME@HOST:PORT'),
+        (
+            "power: {ups: ups@host:99999}",
+            "expected NAME@HOST or NAME@HOST:PORT as NUT writes it, such as ups@localhost",
+        ),
+    ],
+)
+def test_what_is_wrong_with_room_plan_or_power_is_said_with_its_line(tmp_path: Path, settings: str, said: str) -> None:
+    assert said in findings(tmp_path, f"{GOOD}{settings}\n")
+
+
+def test_a_metered_link_saves_bytes(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text(GOOD, encoding="utf-8")
+    config = load(tmp_path / "agent.yaml", AgentConfig)
+    assert (config.health_pause_s, config.crops_up_to_bytes) == (60, None)
+    for more, pause_s in (("", 300), ("health_every_s: 900\n", 900)):
+        (tmp_path / "agent.yaml").write_text(f"{GOOD}uplink: {{metered: true}}\n{more}", encoding="utf-8")
+        config = load(tmp_path / "agent.yaml", AgentConfig)
+        assert (config.health_pause_s, config.crops_up_to_bytes) == (pause_s, 4_096)

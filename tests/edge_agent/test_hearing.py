@@ -200,7 +200,7 @@ def test_a_clock_that_is_not_good_enough_is_told_after_a_few_seconds(
 def test_nothing_but_the_clips_of_shots_is_written_anywhere(tmp_path: Path, clock: FakeClock) -> None:
     """Privacy by construction: a minute of street with one shot leaves the four seconds around it, and no more."""
     samples = street([30.0], 60)
-    settings = OutboxSettings(tmp_path / "data" / "outbox", "trailer-1")
+    settings = OutboxSettings(tmp_path / "data" / "outbox", "trailer-1", ballast_bytes=0)
 
     async def listen() -> None:
         loop = asyncio.get_running_loop()

@@ -51,6 +51,7 @@ def watch(
     doubt: Callable[[], str] = lambda: "",
     changed: Callable[[], None] = lambda: None,
     first_wait_s: float = 0.001,
+    clock: FakeClock | None = None,
 ) -> tuple[Watch[int, int], list[int], list[BaseException], Doubler]:
     out: list[int] = []
     crashes: list[BaseException] = []
@@ -71,7 +72,7 @@ def watch(
         out.extend,
         live=live,
         newest_only=newest_only,
-        clock=FakeClock(),
+        clock=clock or FakeClock(),
         changed=changed,
         crashed=crashes.append,
         doubt=doubt,
@@ -322,3 +323,18 @@ def test_frames_that_are_dropped_are_never_converted() -> None:
     made.join()
     assert converted == [0, 19]
     assert made.state().dropped == 18
+
+
+def test_who_does_not_count_leaves_the_rate_to_those_who_do() -> None:
+    clock = FakeClock()
+    made, _, _, _ = watch([numbers(*range(50))], clock=clock)
+    made.start()
+    made.join()
+    assert made.condition == ("ended", "")
+    clock.advance(2_000_000_000)
+    assert made.condition == ("ended", "")
+    assert made.state().rate_hz == 25
+    clock.advance(1_000_000)
+    assert made.state().rate_hz == 25, "of a millisecond no rate is made"
+    clock.advance(1_000_000_000)
+    assert made.state().rate_hz == 0

@@ -530,6 +530,40 @@ def test_a_list_that_comes_late_does_not_undo_what_the_stream_has_said_since(des
     expect_the_newer()
 
 
+def test_a_device_is_looked_at_closely(desk: Page, fake: Any) -> None:
+    report: dict[str, Any] = {
+        "at": None, "uptime_s": 7_200,
+        "uplink": {"state": "unacked", "unacked_s": 31, "last_ack_s": 40, "metered": False},
+        "outbox": {"pending": 12, "oldest_s": 340, "bytes": 5_000_000, "lost": {"evicted": 40}},
+        "power": {"source": "battery", "charge_percent": 64, "input_v": 0, "battery_v": 12.65, "runtime_s": 1_800},
+        "data_plan": None, "temperature_c": 61.5, "disk_free_bytes": 10**10, "clock_source": "kernel",
+        "clock_error_ms": 1.5, "version": "0.1.0", "versions": {"python": "3.11.2"}, "models": [["plates", "us"]],
+        "model_digests": {}, "config_sha256": None,
+    }  # fmt: skip
+    change = {"id": 1, "subject": "camera", "ref": "north", "state": "failed", "before": "ok", "reason": "no route"}
+    fake.changes["trailer-01"] = [
+        {**change, "at": "2026-11-21T10:00:00.000000Z", "received_at": "2026-11-21T10:00:01.000000Z"}
+    ]
+    source = {"id": "north", "kind": "camera", "state": "ok", "reason": "", "rate_hz": 25.0, "skipped": 0}
+    fake.publish("device", fake.device("trailer-01", {**source, "inference_ms": 18.25}, report=report))
+    line = desk.locator('[data-device-id="trailer-01"]')
+    expect(line).to_contain_text("power: on battery, 64 % charged, about 30 min left")
+    expect(line).to_contain_text("connected, but nothing was stored here for 31 s")
+    line.get_by_role("button", name="trailer-01").click()
+    view = desk.locator("#device-view")
+    expect(view.locator('[data-fact="outbox"]')).to_contain_text("12 waiting, the oldest for 5 min, 5.0 MB on its disk")
+    expect(view.locator('[data-fact="losses"]')).to_contain_text("40 lost: 40 evicted")
+    expect(view.locator('[data-fact="sources"]')).to_contain_text("north ok, 25.0 a second, 18 ms a run")
+    expect(view.locator("#device-changes > li")).to_have_count(1)
+    expect(view.locator("#device-changes")).to_contain_text("camera north: ok → failed: no route")
+    last_word = "power lost: shutting down"
+    fake.publish("device", fake.device("trailer-01", report=report, link="offline", last_word=last_word))
+    expect(view.locator('[data-fact="last-word"]')).to_contain_text(last_word)
+    desk.keyboard.press("Escape")
+    expect(view).to_be_hidden()
+    expect(line).to_contain_text(f"last word: {last_word}")
+
+
 def test_devices_say_what_cannot_be_relied_on(desk: Page, fake: Any) -> None:
     ok = {"id": "north", "kind": "camera", "state": "ok", "reason": "", "rate_hz": 25.0, "skipped": 0}
     fake.publish("device", fake.device("trailer-01", ok))

@@ -4,7 +4,22 @@ Field names and meanings are a promise to whoever has written a client; fields a
 """
 
 from collector.api.schema.alerts import Alert, Alerts, Entry
-from collector.api.schema.devices import Device, Devices, Health, Heartbeat, PartName, Picture, Source
+from collector.api.schema.devices import (
+    DataPlan,
+    Device,
+    DeviceChange,
+    DeviceChanges,
+    Devices,
+    Health,
+    Heartbeat,
+    Outbox,
+    PartName,
+    Picture,
+    Power,
+    Report,
+    Source,
+    Uplink,
+)
 from collector.api.schema.incidents import (
     Ellipse,
     Incident,
@@ -20,15 +35,20 @@ from collector.api.schema.incidents import (
     Verdict,
     VerdictGiven,
 )
+from collector.api.schema.ledger import Account, Ledger, LossRecord, Stated
 from collector.api.schema.reads import Overview, Passage, Passages, Read, Reads, Vehicle
 from collector.api.schema.sessions import CodeLogin, Me, PasswordLogin, Problem
 from collector.api.schema.shots import Shot, Shots
 
 __all__ = [
+    "Account",
     "Alert",
     "Alerts",
     "CodeLogin",
+    "DataPlan",
     "Device",
+    "DeviceChange",
+    "DeviceChanges",
     "Devices",
     "Ellipse",
     "Entry",
@@ -36,9 +56,12 @@ __all__ = [
     "Heartbeat",
     "Incident",
     "Incidents",
+    "Ledger",
     "Location",
+    "LossRecord",
     "Me",
     "NearbyRead",
+    "Outbox",
     "Overview",
     "PartName",
     "Passage",
@@ -46,10 +69,12 @@ __all__ = [
     "PasswordLogin",
     "Picture",
     "Place",
+    "Power",
     "Problem",
     "Read",
     "Reads",
     "Region",
+    "Report",
     "Revision",
     "Revisions",
     "Sensor",
@@ -57,6 +82,8 @@ __all__ = [
     "Shots",
     "Silent",
     "Source",
+    "Stated",
+    "Uplink",
     "Vehicle",
     "Verdict",
     "VerdictGiven",

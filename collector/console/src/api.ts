@@ -1,6 +1,6 @@
 /** The collector's HTTP API. Every failure is one of three errors, by what the operator can do about it. */
 import { Unreadable, alertOf, incidentOf, verdictsOf } from "./parsing.ts";
-import type { Alert, Device, EarlierVerdict, Incident, Passage, PlateRead, Session, ShotArrival, VerdictWord } from "./records.ts";
+import type { Alert, Device, DeviceChange, EarlierVerdict, Incident, Passage, PlateRead, Session, ShotArrival, VerdictWord } from "./records.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -114,6 +114,9 @@ export const passages = async (limit: number): Promise<Passage[]> =>
 export const passage = (id: number): Promise<Passage> => ask("GET", `/api/passages/${id}`);
 
 export const devices = async (): Promise<Device[]> => (await ask<{ devices: Device[] }>("GET", "/api/devices")).devices;
+
+export const deviceChanges = async (id: string, limit: number): Promise<DeviceChange[]> =>
+  (await ask<{ changes: DeviceChange[] }>("GET", `/api/devices/${encodeURIComponent(id)}/changes?limit=${limit}`)).changes;
 
 export const shots = async (limit: number): Promise<ShotArrival[]> =>
   (await ask<{ shots: ShotArrival[] }>("GET", `/api/shots?limit=${limit}`)).shots;

@@ -1,15 +1,17 @@
 /** The devices beside the alerts: those that cannot be relied on first, each with what is wrong with it. */
+import { DeviceView } from "./device-view.ts";
 import { arrange, element, setText } from "./dom.ts";
 import type { Device } from "./records.ts";
 import { deviceTrouble, skippedTexts } from "./wording.ts";
 
 class Line {
   readonly root: HTMLElement;
-  readonly #id = element("span", "device-id");
+  readonly #id = element("button", "device-id", { type: "button", title: "How it is, and what changed on it" });
   readonly #link = element("span", "device-link");
   readonly #words = element("span", "device-words");
 
-  constructor(id: string) {
+  constructor(id: string, onOpen: () => void) {
+    this.#id.addEventListener("click", onOpen);
     this.root = element("li", "device", { "data-device-id": id }, this.#id, this.#link, this.#words);
   }
 
@@ -27,6 +29,7 @@ export class DeviceList {
   readonly #list: HTMLElement;
   readonly #devices = new Map<string, Device>();
   readonly #lines = new Map<string, Line>();
+  readonly #view = new DeviceView();
 
   constructor(list: HTMLElement) {
     this.#list = list;
@@ -36,15 +39,17 @@ export class DeviceList {
     this.#devices.clear();
     this.#lines.clear();
     this.#list.replaceChildren();
+    this.#view.close();
   }
 
   /** Take devices as the collector says they are now. */
   take(devices: readonly Device[]): void {
     for (const device of devices) {
       this.#devices.set(device.id, device);
-      const line = this.#lines.get(device.id) ?? new Line(device.id);
+      const line = this.#lines.get(device.id) ?? new Line(device.id, () => this.#open(device.id));
       this.#lines.set(device.id, line);
       line.show(device);
+      this.#view.take(device);
     }
     const rank = (device: Device): number => {
       if (device.status === "revoked") return 3;
@@ -55,5 +60,10 @@ export class DeviceList {
       this.#list,
       ordered.flatMap((device) => this.#lines.get(device.id)?.root ?? []),
     );
+  }
+
+  #open(id: string): void {
+    const device = this.#devices.get(id);
+    if (device !== undefined) this.#view.open(device);
   }
 }

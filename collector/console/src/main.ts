@@ -127,7 +127,7 @@ const REPEATABLE = new Set(["j", "k", "h", "ArrowDown", "ArrowUp", "ArrowRight",
 
 document.addEventListener("keydown", (press) => {
   if (!sound.ready && sound.wanted) void wakeSound();
-  if (deskView.hidden || keys.open || press.ctrlKey || press.metaKey || press.altKey) return;
+  if (deskView.hidden || document.querySelector("dialog[open]") !== null || press.ctrlKey || press.metaKey || press.altKey) return;
   if (press.target instanceof HTMLInputElement) return; // What is typed is no command.
   const key = press.key.length === 1 ? press.key.toLowerCase() : press.key;
   const action = actions[key];

@@ -250,7 +250,45 @@ export interface Source {
   readonly kind: string;
   readonly state: string;
   readonly reason: string;
+  readonly rate_hz: number;
   readonly skipped: number;
+  readonly inference_ms: number | null;
+}
+
+/** What feeds a device, as its UPS says; null is what that does not say. */
+export interface Power {
+  readonly source: string;
+  readonly charge_percent: number | null;
+  readonly input_v: number | null;
+  readonly battery_v: number | null;
+  readonly runtime_s: number | null;
+}
+
+/** How a device was when it last reported. */
+export interface Report {
+  readonly at: string | null;
+  readonly uptime_s: number | null;
+  readonly uplink: {
+    readonly state: string | null;
+    readonly unacked_s: number | null;
+    readonly last_ack_s: number | null;
+    readonly metered: boolean;
+  };
+  readonly outbox: {
+    readonly pending: number;
+    readonly oldest_s: number;
+    readonly bytes: number | null;
+    readonly lost: Readonly<Record<string, number>>;
+  };
+  readonly power: Power | null;
+  readonly data_plan: { readonly used_bytes: number; readonly monthly_bytes: number; readonly forecast_bytes: number; readonly alarm: boolean } | null;
+  readonly temperature_c: number | null;
+  readonly disk_free_bytes: number | null;
+  readonly clock_source: string | null;
+  readonly clock_error_ms: number | null;
+  readonly version: string | null;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly models: readonly (readonly [use: string, name: string])[];
 }
 
 export interface Device {
@@ -258,7 +296,23 @@ export interface Device {
   readonly site: string;
   readonly status: string;
   readonly link: string;
+  readonly last_heard_at: string | null;
+  /** Why its connection ended, if it is offline and anything was said. */
+  readonly last_word: string | null;
   readonly sources: readonly Source[];
+  readonly report: Report | null;
+}
+
+/** Something on a device that is in another state than before, as the device says. */
+export interface DeviceChange {
+  readonly id: number;
+  readonly subject: string;
+  readonly ref: string | null;
+  readonly state: string;
+  readonly before: string | null;
+  readonly reason: string;
+  readonly at: string;
+  readonly received_at: string;
 }
 
 /** A picture or clip that has arrived: the address to fetch it is its SHA-256. */

@@ -1,5 +1,6 @@
 /** What an alert says, in the words the page uses for it. */
 import { type Alert, type Device, type HitAlert, type HotlistEntry, type Passage, type PlateRead, type UnknownAlert, happenedAt } from "./records.ts";
+import { reportTrouble } from "./device-wording.ts";
 import { incidentCautions, raisedText, roundsText, spokenShotText } from "./shot-wording.ts";
 import { duration, latency, localTime, percent } from "./times.ts";
 
@@ -49,14 +50,14 @@ export const camerasText = (passage: Passage): string =>
 export const sameVehicleText = (alerts: readonly number[]): string =>
   alerts.length === 0 ? "" : `Same vehicle as alert ${alerts.join(", ")}`;
 
-/** What keeps a device's cameras and microphones from being relied on; empty if nothing does. */
+/** What keeps a device, its cameras and its microphones from being relied on; empty if nothing does. */
 export function deviceTrouble(device: Device): string[] {
   const said: string[] = [];
   for (const source of device.sources) {
     const why = source.reason === "" ? "" : `: ${source.reason}`;
     if (source.state !== "ok" && source.state !== "ended") said.push(`${source.id} ${source.state}${why}`);
   }
-  return said;
+  return [...reportTrouble(device), ...said];
 }
 
 /** Frames passed over since the start. No trouble by itself: a device whose processor is shared by cameras skips some. */

@@ -5,7 +5,7 @@ that sent them: a hash that another device completed does not count as here.
 """
 
 from collector.store.queries.of_alerts import alerts, alerts_by_id
-from collector.store.queries.of_devices import devices, picture_arrival, picture_is_here
+from collector.store.queries.of_devices import device_changes, devices, picture_arrival, picture_is_here
 from collector.store.queries.of_incidents import incident_revisions, incidents, incidents_by_id
 from collector.store.queries.of_reads import MAX_PAGE, passages, passages_by_id, reads, reads_by_id
 from collector.store.queries.of_shots import shots, shots_by_id
@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PAGE",
     "alerts",
     "alerts_by_id",
+    "device_changes",
     "devices",
     "incident_revisions",
     "incidents",

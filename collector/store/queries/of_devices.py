@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import and_, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.domain import Device, DeviceStatus, Link, PictureArrival
+from collector.domain import Device, DeviceChange, DeviceStatus, Link, PictureArrival
 from collector.store import tables
 from edge_wire.messages import Part
 
@@ -16,7 +16,7 @@ async def devices(tx: AsyncConnection, ids: Sequence[str] | None = None) -> list
     """Return all devices, or those named, by id."""
     device, link = tables.device, tables.device_link
     query = (
-        select(device, link.c.online, link.c.heard_at_ns, link.c.health, link.c.health_at_ns)
+        select(device, link.c.online, link.c.reason, link.c.heard_at_ns, link.c.health, link.c.health_at_ns)
         .select_from(device.outerjoin(link, link.c.device == device.c.id))
         .order_by(device.c.id)
     )
@@ -32,6 +32,44 @@ async def devices(tx: AsyncConnection, ids: Sequence[str] | None = None) -> list
             last_heard_at_ns=row.heard_at_ns,
             health=row.health,
             health_at_ns=row.health_at_ns,
+            last_word="" if row.online is None or row.online else row.reason,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+async def device_changes(
+    tx: AsyncConnection, device: str, *, limit: int, before: int | None = None
+) -> list[DeviceChange]:
+    """Return what changed on ``device``, in the order in which it was told, newest first.
+
+    Args:
+        tx: the transaction.
+        device: its id.
+        limit: at most so many.
+        before: only ids below.
+    """
+    change, message = tables.device_change, tables.message
+    query = (
+        select(change, message.c.received_at_ns)
+        .select_from(change.join(message, message.c.id == change.c.message_id))
+        .where(change.c.device == device)
+        .order_by(change.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(change.c.id < before)
+    return [
+        DeviceChange(
+            id=row.id,
+            device=row.device,
+            subject=row.subject,
+            ref=row.ref,
+            state=row.state,
+            before=row.before,
+            reason=row.reason,
+            at_ns=row.at_ns,
+            received_at_ns=row.received_at_ns,
         )
         for row in await tx.execute(query)
     ]

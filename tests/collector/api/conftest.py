@@ -1,6 +1,6 @@
 """An application over a real store with one of everything in it."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from collector.api.passwords import Passwords
 from collector.incidents.rules import Rules
 from collector.incidents.verdicts import Verdicts
 from collector.store import feed, tables
-from collector.store.database import Store, sqlite_url
+from collector.store.database import Store
 from collector.store.feed import FeedKind
 from collector.store.users import CredentialKind, Role, Users
 
@@ -58,13 +58,6 @@ class Desk:
         async with self.store.read() as tx:
             rows = await tx.execute(select(tables.audit).order_by(tables.audit.c.number))
             return [(row.who, row.action, row.subject) for row in rows]
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(sqlite_url(tmp_path / "collector.db"))
-    yield store
-    await store.close()
 
 
 @pytest.fixture

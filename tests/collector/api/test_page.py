@@ -12,6 +12,9 @@ from collector.api.headers import CONTENT_SECURITY_POLICY
 from collector.api.permissions import ALLOWED, EVERYBODY
 from collector.store.users import Role
 
+# What these ask of the store, its own tests ask on both databases.
+STORES = ("sqlite",)
+
 
 @pytest.fixture
 def console(tmp_path: Path) -> Path:

@@ -11,6 +11,9 @@ from uvicorn.server import ServerState
 
 from collector.api.patience import PatientProtocol
 
+# What these ask of the store, its own tests ask on both databases.
+STORES = ("sqlite",)
+
 REQUEST = b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n"
 BODIED = b"POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 5\r\n\r\nhe"
 

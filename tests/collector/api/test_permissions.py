@@ -14,6 +14,9 @@ from collector.api.permissions import ALLOWED, EVERYBODY, STREAMED, may
 from collector.store.feed import FeedKind
 from collector.store.users import Role
 
+# What these ask of the store, its own tests ask on both databases.
+STORES = ("sqlite",)
+
 OPERATORS = {Role.OPERATOR, Role.SUPERVISOR, Role.ADMINISTRATOR}
 ALL = set(Role)
 NOT_LISTS = ALL - {Role.HOTLIST_MANAGER}
@@ -33,8 +36,11 @@ EXPECTED: dict[str, set[Role]] = {
     "GET /api/incidents/{incident_id}/revisions": NOT_LISTS,
     "POST /api/incidents/{incident_id}/verdict": OPERATORS,
     "POST /api/incidents/{incident_id}/recordings": {Role.SUPERVISOR, Role.ADMINISTRATOR},
+    "GET /api/ledger": {Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR},
     "GET /api/clips/{sha256}": NOT_LISTS,
     "GET /api/devices": ALL,
+    "GET /api/devices/{device_id}": ALL,
+    "GET /api/devices/{device_id}/changes": ALL,
     "GET /api/pictures/{sha256}": NOT_LISTS,
     "GET /api/stream": ALL,
 }

@@ -95,6 +95,7 @@ class FakeCollector:
         self.passages: dict[int, Record] = {}
         self.shots: dict[int, Record] = {}
         self.devices: dict[str, Record] = {}
+        self.changes: dict[str, list[Record]] = {}
         self.incidents: dict[int, Record] = {}
         self.verdicts: dict[int, list[Record]] = {}
         self.pictures: dict[str, bytes] = {}
@@ -151,7 +152,8 @@ class FakeCollector:
         """A device that is online; not yet published."""
         return {
             "id": name, "agency": "springfield", "site": name, "status": "enrolled", "link": "online",
-            "last_heard_at": timestamp(datetime.now(UTC)), "health": {}, "sources": list(sources), **changes,
+            "last_heard_at": timestamp(datetime.now(UTC)), "last_word": None, "health": {}, "report": None,
+            "sources": list(sources), **changes,
         }  # fmt: skip
 
     def alert(self, read: Record, plate: str, entry: Record | None = None, **changes: Any) -> Record:
@@ -422,6 +424,10 @@ class FakeCollector:
         @app.get("/api/devices")
         async def devices(name: str = user) -> Record:
             return {"devices": list(self.devices.values())}
+
+        @app.get("/api/devices/{device_id}/changes")
+        async def device_changes(device_id: str, limit: int = 50, name: str = user) -> Record:
+            return {"changes": self.changes.get(device_id, [])[:limit]}
 
         @app.get("/api/shots")
         async def shots(limit: int = 50, name: str = user) -> Record:

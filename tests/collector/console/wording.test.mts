@@ -39,8 +39,8 @@ test("cameras are counted, and one that saw it twice is one", () => {
 });
 
 test("a device's trouble names each source and why; frames that were skipped are said and are none", () => {
-  const source = (changes: Partial<Source>): Source => ({ id: "north", kind: "camera", state: "ok", reason: "", skipped: 0, ...changes });
-  const device = (...sources: Source[]): Device => ({ sources }) as unknown as Device;
+  const source = (changes: Partial<Source>): Source => ({ id: "north", kind: "camera", state: "ok", reason: "", rate_hz: 25, skipped: 0, inference_ms: null, ...changes });
+  const device = (...sources: Source[]): Device => ({ link: "online", last_word: null, report: null, sources }) as unknown as Device;
   const troubled = device(source({ state: "doubtful", reason: "black for 60 s", skipped: 12 }), source({ id: "mast", state: "failed" }));
   assert.deepEqual(deviceTrouble(troubled), ["north doubtful: black for 60 s", "mast failed"]);
   assert.deepEqual(skippedTexts(troubled), ["north skipped 12 frames"]);

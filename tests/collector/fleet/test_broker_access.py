@@ -1,4 +1,7 @@
 import json
+import re
+import stat
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +41,32 @@ def test_the_collector_reads_every_up_and_writes_every_down() -> None:
         ("publishClientSend", "nightjar/v1/+/+/down/#"),
         ("publishClientReceive", "nightjar/v1/+/+/up/#"),
         ("subscribePattern", "nightjar/v1/+/+/up/#"),
+        ("subscribePattern", "$share/nightjar/nightjar/v1/+/+/up/#"),
     }
+
+
+def test_each_collector_has_a_name_and_the_same_rights() -> None:
+    file = broker_access.render([], [broker_access.COLLECTOR, "nightjar.collector-2"])
+    assert grants(file, "nightjar.collector-2") == grants(file, broker_access.COLLECTOR)
+    added = broker_access.with_collector(broker_access.render([]), "nightjar.collector-2")
+    assert grants(added, "nightjar.collector-2") == grants(file, "nightjar.collector-2")
+
+
+@pytest.mark.parametrize("name", ["", "trailer-1", "nightjar.fleet", "nightjar.collector2", "nightjar.collector-", "*"])
+def test_only_a_collectors_name_gets_a_collectors_rights(name: str) -> None:
+    with pytest.raises(AccessError, match=r"expected 'nightjar\.collector'"):
+        broker_access.render([], [name])
+    with pytest.raises(AccessError, match=r"expected 'nightjar\.collector'"):
+        broker_access.collector_addition(name)
+
+
+def test_the_probe_is_a_device_like_any_other() -> None:
+    file = broker_access.render(["trailer-1"])
+    as_if = {
+        (kind, topic.replace(broker_access.PROBE, "trailer-1")) for kind, topic in grants(file, broker_access.PROBE)
+    }
+    assert as_if == grants(file, "trailer-1")
+    assert broker_access.PROBE.startswith(broker_access.RESERVED)
 
 
 def test_the_control_topic_belongs_to_the_fleet_service_alone() -> None:
@@ -100,3 +128,26 @@ def test_whether_a_file_knows_a_device() -> None:
     file = broker_access.render(["trailer-1"])
     assert broker_access.knows(file, "trailer-1")
     assert not broker_access.knows(file, "trailer")
+
+
+def test_what_the_readme_has_people_run_makes_what_it_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = Path(__file__).parents[3] / "configs" / "mosquitto" / "README.md"
+    [block] = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, str(readme), "exec"), {})
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {
+        "ca.key",
+        "ca.pem",
+        "broker.key",
+        "broker.pem",
+        "nightjar.collector.key",
+        "nightjar.collector.pem",
+        "nightjar.fleet.key",
+        "nightjar.fleet.pem",
+        "nightjar-probe.key",
+        "nightjar-probe.pem",
+        "dynamic-security.json",
+    }
+    assert broker_access.knows((tmp_path / "dynamic-security.json").read_bytes(), "trailer-1")
+    assert {stat.S_IMODE(key.stat().st_mode) for key in tmp_path.glob("*.key")} == {0o600}

@@ -82,6 +82,11 @@ async def test_names_must_be_able_to_stand_in_a_topic(store: Store, device: str,
         await add(store, device, agency)
 
 
+async def test_the_probe_is_enrolled_nowhere(store: Store) -> None:
+    with pytest.raises(ConfigurationError, match="begin with nightjar- are for the proof"):
+        await add(store, "nightjar-probe")
+
+
 async def test_a_device_that_does_not_exist_cannot_be_removed(store: Store) -> None:
     with pytest.raises(NotFoundError, match="collector device list"):
         await remove_device(store, "lpr-9", who="cli:t", at_ns=2)

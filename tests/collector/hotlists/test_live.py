@@ -12,7 +12,7 @@ from collector.ingest.media import MediaIntake
 from collector.ingest.picture_folder import PictureFolder
 from collector.ingest.verdicts import VerifyingKey, judge
 from collector.store import queries, reads
-from collector.store.database import Store, sqlite_url
+from collector.store.database import Store
 from edge_wire import cose
 
 
@@ -62,7 +62,7 @@ async def test_invariant_5_reads_stored_during_a_change_of_hotlists_are_matched_
         assert len(await queries.alerts(tx)) == 2
 
 
-async def test_it_follows_imports_of_other_processes_until_it_is_stopped(store: Store, tmp_path: Path) -> None:
+async def test_it_follows_imports_of_other_processes_until_it_is_stopped(store: Store, store_url: str) -> None:
     live = LiveMatcher(store)
     taken_up = asyncio.Event()
 
@@ -71,7 +71,7 @@ async def test_it_follows_imports_of_other_processes_until_it_is_stopped(store: 
             taken_up.set()
 
     following = asyncio.create_task(live.follow(after_each_look))
-    other = await Store.open(sqlite_url(tmp_path / "collector.db"))
+    other = await Store.open(store_url)
     await import_text(other, "plate\nAA1\n")
     await other.close()
     async with asyncio.timeout(5):

@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector.domain import Link
 from collector.store import queries, tables
+from edge_wire.messages import Resend, Stream
 
 
 async def device_of(bench: Any) -> Any:
@@ -17,7 +18,7 @@ async def test_a_birth_before_its_open_waits_for_it(bench: Any, make: Any) -> No
     device = await make.device().enrol(bench.store)
     assert (await device_of(bench)).link is Link.NEVER_HEARD
     await bench.settle(device.publish(make.presence(1, True, "connected")))
-    assert bench.sent() == []
+    assert [message.body for message in bench.sent()] == [Resend(7, Stream.REPORT, ((1, 1),))]
     assert await bench.rows(tables.dead_letter) == []
     await bench.settle(device.open())
     assert (await device_of(bench)).link is Link.ONLINE

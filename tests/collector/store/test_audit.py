@@ -1,19 +1,9 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import delete, select, update
 
 from collector.errors import StoreError
 from collector.store import audit, tables
-from collector.store.database import Store, sqlite_url
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(sqlite_url(tmp_path / "collector.db"))
-    yield store
-    await store.close()
+from collector.store.database import Store
 
 
 async def _rows(store: Store) -> list[tuple[str, str, str, object, int]]:

@@ -1,19 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from collector.store import feed
-from collector.store.database import Store, sqlite_url
+from collector.store.database import Store
 from collector.store.feed import FeedKind, FeedRow
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(sqlite_url(tmp_path / "collector.db"))
-    yield store
-    await store.close()
 
 
 async def test_numbers_ascend_and_are_read_from_a_place(store: Store) -> None:

@@ -1,14 +1,14 @@
 """A store that an earlier version has filled, opened by this one."""
 
-import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, insert, select
+from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from collector.errors import StoreRefusedError
 from collector.store import incidents, migrate, passages, queries, tables
@@ -17,28 +17,29 @@ from collector.store.database import Store, sqlite_url
 _FILL = """
 INSERT INTO device (id, agency, status, added_at_ns) VALUES ('lpr-1', 'pd', 'enrolled', 1);
 INSERT INTO message (id, device, epoch, stream, sequence, kind, envelope, received_at_ns)
-    VALUES (1, 'lpr-1', 7, 1, 1, 2, x'00', 5);
+    VALUES (1, 'lpr-1', 7, 1, 1, 2, {nothing}, 5);
 INSERT INTO read (id, device, epoch, track, agency, message_id, revision, final, text, slots, regions, calibration,
     camera, role, deployment, box, detection_score, frames, crop_sha256, frame_sha256, captured_at_ns,
     captured_boot_ns, clock_error_ns, first_readable_ns, received_at_ns, matched_version)
-    VALUES (1, 'lpr-1', 7, 9, 'pd', 1, 0, 1, 'A1', '[[["A", 0.9]], [["1", 0.8]]]', '[]', 'none', 'north', 'lpr', 'd1',
-    '[1, 2, 3, 4]', 0.9, 3, zeroblob(32), zeroblob(32), 1000, 10, 1, -300, 1500, 1);
+    VALUES (1, 'lpr-1', 7, 9, 'pd', 1, 0, true, 'A1', '[[["A", 0.9]], [["1", 0.8]]]', '[]', 'none', 'north', 'lpr',
+    'd1', '[1, 2, 3, 4]', 0.9, 3, {hash}, {hash}, 1000, 10, 1, -300, 1500, 1);
 INSERT INTO hotlist (name, version, imported_at_ns, imported_by, source, source_sha256)
-    VALUES ('stolen', 1, 1, 't', 't', zeroblob(32));
+    VALUES ('stolen', 1, 1, 't', 't', {hash});
 INSERT INTO hotlist_entry (id, list, plate, reason, severity, notes, first_version)
     VALUES (1, 'stolen', 'A1', 'stolen', 'high', '', 1);
 INSERT INTO alert (id, read_id, entry_id, list_version, rule, why, support, state, historical, raised_at_ns)
-    VALUES (1, 1, 1, 1, 'exact', '[]', 'raised', 'new', 0, 1600);
+    VALUES (1, 1, 1, 1, 'exact', '[]', 'raised', 'new', false, 1600);
 INSERT INTO hotlist_entry (id, list, plate, reason, severity, notes, first_version)
     VALUES (2, 'stolen', 'A2', 'stolen', 'high', '', 1);
 INSERT INTO alert (id, read_id, entry_id, list_version, rule, why, support, state, historical, raised_at_ns)
-    VALUES (9, 1, 2, 1, 'exact', '[]', 'raised', 'new', 0, 1700);
+    VALUES (9, 1, 2, 1, 'exact', '[]', 'raised', 'new', false, 1700);
 DELETE FROM alert WHERE id = 9;
 INSERT INTO message (id, device, epoch, stream, sequence, kind, envelope, received_at_ns)
-    VALUES (2, 'lpr-1', 7, 1, 2, 3, x'00', 5);
+    VALUES (2, 'lpr-1', 7, 1, 2, 3, {nothing}, 5);
 INSERT INTO shot (id, device, epoch, sequence, agency, message_id, microphone, deployment, classes, model, peak_cdbfs,
     rms_cdbfs, clipped, captured_at_ns, captured_boot_ns, clock_error_ns, onset_error_ns, received_at_ns)
-    VALUES (1, 'lpr-1', 7, 2, 'pd', 2, 'mast', 'd1', '[["gunshot", 0.9]]', 'm', -100, -200, 0, 2000, 10, 3, 4, 2500);
+    VALUES (1, 'lpr-1', 7, 2, 'pd', 2, 'mast', 'd1', '[["gunshot", 0.9]]', 'm', -100, -200, false, 2000,
+    10, 3, 4, 2500);
 INSERT INTO feed (number, kind, ref) VALUES (1, 'device', 'lpr-1'), (2, 'read', '1'), (3, 'alert', '1');
 """
 _OF_AN_INCIDENT = {
@@ -67,20 +68,42 @@ _AN_INCIDENT = {
 }
 
 
-def _made_by_the_first_version(path: Path) -> bytes:
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        command.upgrade(migrate.configuration(connection), "0001")
-    engine.dispose()
-    with closing(sqlite3.connect(path)) as database:
-        database.executescript(_FILL)
-        (store_id,) = database.execute("SELECT store_id FROM store").fetchone()
+_DIALECT = {
+    "sqlite": {"nothing": "x'00'", "hash": "zeroblob(32)"},
+    "postgresql": {"nothing": r"'\x00'::bytea", "hash": "decode(repeat('00', 32), 'hex')"},
+}
+# Ids were given by the database then; here they are written down.
+_GIVEN = "SELECT setval('alert_id_seq', 9), setval('feed_number_seq', 3), setval('read_id_seq', 1)"
+
+
+async def _made_by_the_first_version(url: str) -> bytes:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(migrate.configuration(sync), "0001"))
+        words = _DIALECT[engine.dialect.name]
+        for statement in _FILL.strip().rstrip(";").split(";"):
+            for name, word in words.items():
+                statement = statement.replace("{" + name + "}", word)
+            await connection.exec_driver_sql(statement)
+        if engine.dialect.name == "postgresql":
+            await connection.exec_driver_sql(_GIVEN)
+        store_id = (await connection.execute(select(tables.store.c.store_id))).scalar_one()
+    await engine.dispose()
     return bytes(store_id)
 
 
-async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_of_this_one(tmp_path: Path) -> None:
-    store_id = _made_by_the_first_version(tmp_path / "c.db")
-    store = await Store.open(sqlite_url(tmp_path / "c.db"))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def no_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "c.db")
+        return
+    with request.getfixturevalue("databases").new() as url:
+        yield url
+
+
+async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_of_this_one(no_store_url: str) -> None:
+    store_id = await _made_by_the_first_version(no_store_url)
+    store = await Store.open(no_store_url)
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), tables.metadata))
@@ -91,7 +114,7 @@ async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_o
             assert await tx.run_sync(differences) == []
             (alert,) = await queries.alerts(tx)
             (device,) = await queries.devices(tx)
-            indexes = set((await tx.execute(select(_indexes.c.name))).scalars())
+            indexes = {one["name"] for one in await tx.run_sync(lambda sync: inspect(sync).get_indexes("read"))}
             assert (await passages.looked_at(tx), await incidents.looked_at(tx)) == (3, 3)
             (shot,) = await queries.shots(tx)
             heard_at_ns = (await tx.execute(select(tables.shot.c.heard_at_ns))).scalar_one()
@@ -117,6 +140,3 @@ async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_o
 async def test_a_new_store_looks_at_reads_from_the_first(store: Store) -> None:
     async with store.read() as tx:
         assert await passages.looked_at(tx) == 0
-
-
-_indexes = tables.Table("sqlite_master", tables.MetaData(), tables.Column("name", tables.String))

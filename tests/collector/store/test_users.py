@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,18 +6,11 @@ from sqlalchemy import select
 
 from collector.errors import AuthenticationError, CollectorError, ConfigurationError, NotFoundError
 from collector.store import tables
-from collector.store.database import Store, sqlite_url
+from collector.store.database import Store
 from collector.store.users import CredentialKind, Role, Users
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(sqlite_url(tmp_path / "collector.db"))
-    yield store
-    await store.close()
 
 
 @pytest.fixture

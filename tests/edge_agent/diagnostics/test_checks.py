@@ -18,12 +18,15 @@ from edge_agent.diagnostics.checks import (
     check_models,
     check_outbox,
     check_position,
+    check_power,
     check_provider,
     check_runtime,
 )
 from edge_agent.errors import ModelError, SourceError
 from edge_agent.inference.providers import Provider
 from edge_agent.records import AudioBlock, CaptureTime, Frame, SampleTiming
+from edge_agent.telemetry.nut import UpsError
+from edge_agent.telemetry.power import PowerReading, PowerState
 from edge_agent.watch import Source
 from edge_wire.clock import KernelDiscipline
 
@@ -195,3 +198,27 @@ def test_where_a_microphone_stands(error_m: float | None, verdict: Verdict, word
 )
 def test_an_outbox_that_does_not_empty(pending: int, oldest_s: float | None, parked: int, verdict: Verdict) -> None:
     assert check_outbox(pending, oldest_s, parked).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("reading", "verdict", "measured"),
+    [
+        (PowerReading(PowerState.LINE, charge_percent=97), Verdict.OK, "line, 97 % charged"),
+        (PowerReading(PowerState.LINE, "battery to be replaced"), Verdict.OK, "line, battery to be replaced"),
+        (PowerReading(PowerState.BATTERY), Verdict.WARN, "battery"),
+        (PowerReading(PowerState.UNKNOWN, "the UPS has no ups.status"), Verdict.WARN, "unknown, the UPS has no"),
+    ],
+)
+def test_a_ups_is_held_to_line_power(reading: PowerReading, verdict: Verdict, measured: str) -> None:
+    check = check_power("ups@host", lambda: reading)
+    assert (check.name, check.verdict) == ("ups ups@host", verdict)
+    assert check.measured.startswith(measured)
+
+
+def test_a_ups_that_does_not_answer_fails_with_the_reason() -> None:
+    def read() -> PowerReading:
+        raise UpsError("ups@host: cannot be reached; does upsd run there?")
+
+    check = check_power("ups@host", read)
+    assert (check.verdict, check.measured) == (Verdict.FAIL, "ups@host: cannot be reached; does upsd run there?")
+    assert "docs/power.md" in check.fix

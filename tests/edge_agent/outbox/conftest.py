@@ -13,30 +13,47 @@ from edge_agent.provisioning.device_key import FileDeviceKey
 from edge_agent.records import CaptureTime
 from edge_agent.sending import Urgency
 from edge_wire import codec, cose
-from edge_wire.messages import Ack, PixelBox, PlateRead, ShotArrival, ShotClip, Stream, Verdict
+from edge_wire.messages import Ack, LossRecord, PixelBox, PlateRead, ShotArrival, ShotClip, Stream, Verdict
 from edge_wire.packing import ranges_of
+
+
+class SetDisk:
+    """The ``Disk`` port: as much room as is said."""
+
+    def __init__(self, left_bytes: int) -> None:
+        self.left_bytes = left_bytes
+
+    def free_bytes(self, folder) -> int:
+        return self.left_bytes
 
 
 class Device:
     """One device: its key, its clock, its folder, and outboxes opened in it one after another."""
 
     store = bytes(16)
+    disk: SetDisk | None = None
 
     def __init__(self, folder, clock) -> None:
         self.key = FileDeviceKey(ec.generate_private_key(ec.SECP256R1()))
         self.clock = clock
         self.folder = folder
-        self.settings = OutboxSettings(folder, "trailer-1")
+        self.settings = OutboxSettings(folder, "trailer-1", ballast_bytes=0, free_floor_bytes=0)
 
     def outbox(self, **changes) -> AbstractAsyncContextManager[Outbox]:
         """An outbox opened here, closed again at the end of the block."""
 
         @asynccontextmanager
         async def opened():
-            async with await Outbox.open(replace(self.settings, **changes), self.key, self.clock) as outbox:
+            async with await Outbox.open(replace(self.settings, **changes), self.key, self.clock, self.disk) as outbox:
                 yield outbox
 
         return opened()
+
+    def set_free(self, left_bytes: int) -> None:
+        """From now on the file system has so much left, whatever is written."""
+        if self.disk is None:
+            self.disk = SetDisk(left_bytes)
+        self.disk.left_bytes = left_bytes
 
     def captured(self) -> CaptureTime:
         return CaptureTime(self.clock.utc_ns(), self.clock.boot_ns(), 1_000)
@@ -116,6 +133,15 @@ class Device:
                 for *_, step in database.execute(f"EXPLAIN QUERY PLAN {statement}", (None,) * statement.count("?"))
             ]
         return [step for step in plans if step.startswith("SCAN rows") and "COVERING INDEX" not in step]
+
+    async def told_lost(self, outbox) -> list[LossRecord]:
+        """The loss records that wait."""
+        bodies = [self.message(row).body for row in await self.waiting(outbox, 100_000)]
+        return [body for body in bodies if isinstance(body, LossRecord)]
+
+    async def kinds(self, outbox) -> list[str]:
+        """What waits, by the names of the messages."""
+        return [type(self.message(row).body).__name__ for row in await self.waiting(outbox, 100_000)]
 
     def verify(self, row, key: ec.EllipticCurvePublicKey) -> None:
         cose.verify(cose.parse(row.envelope), key, cose.external_aad(self.settings.device, row.channel))

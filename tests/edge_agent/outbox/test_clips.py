@@ -176,6 +176,8 @@ async def test_an_outbox_of_the_first_layout_goes_on_with_its_files(device):
         (identity,) = await device.put(outbox, 2)
     async with aiosqlite.connect(device.settings.database) as database:
         await database.executescript(
+            "DROP INDEX kept_by_part; DROP TABLE losses; ALTER TABLE rows DROP COLUMN part; "
+            "ALTER TABLE files DROP COLUMN part; DROP INDEX pending_in_order; "
             "DROP INDEX kept; ALTER TABLE files DROP COLUMN share; ALTER TABLE files DROP COLUMN kept_boot_ns; "
             "PRAGMA user_version = 1;"
         )

@@ -83,7 +83,7 @@ async def test_it_is_counted_from_indexes_and_not_from_the_rows(device):
         seen = []
         with closing(sqlite3.connect(device.settings.database)) as database:
             database.set_trace_callback(seen.append)
-            _read(database, device.folder, device.clock)
+            _read(database, device.folder, device.clock, 0)
             database.set_trace_callback(None)
         statements = [statement for statement in seen if "rows" in statement]
         assert statements

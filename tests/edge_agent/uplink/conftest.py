@@ -16,6 +16,7 @@ from edge_agent.outbox import Outbox, OutboxSettings
 from edge_agent.provisioning.device_key import FileDeviceKey
 from edge_agent.records import CaptureTime
 from edge_agent.uplink import LinkError, Uplink, UplinkSettings
+from edge_agent.uplink.carried import Carried
 from edge_agent.uplink.link import Inbound, Puback
 from edge_wire import codec, cose, topics
 from edge_wire.messages import Ack, DownHeader, Health, PixelBox, PlateRead, Verdict
@@ -73,6 +74,9 @@ class FakeLink:
             raise item
         return item
 
+    def carried(self):
+        return self.world.carried
+
     async def close(self):
         self.closed = True
 
@@ -95,6 +99,7 @@ class World:
         self.receive_maximum = 1_000
         self.acking = True
         self.store = bytes(16)
+        self.carried = Carried()
 
     async def connect(self, settings, will):
         if self.failures:

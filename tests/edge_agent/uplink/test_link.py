@@ -1,7 +1,6 @@
 """Connecting with paho, where nothing answers as it should."""
 
 import asyncio
-import gc
 import socket
 import ssl
 import threading
@@ -34,8 +33,6 @@ async def test_a_certificate_that_goes_while_the_agent_runs_is_tried_again(site)
     assert caught.value.fault == Fault.TLS
 
 
-# paho leaves the socket of a failed handshake to garbage collection, which the test therefore asks for.
-@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_the_end_of_the_loop_does_not_wait_for_a_host_that_says_nothing(site):
     with listening() as silent:
         settings = at(site, silent, connect_timeout_s=4.0)
@@ -44,7 +41,6 @@ def test_the_end_of_the_loop_does_not_wait_for_a_host_that_says_nothing(site):
         assert time.monotonic() - began_s < 2.0
         peer.close()
     eventually(lambda: not connecting_threads())
-    gc.collect()
 
 
 async def test_a_connection_that_comes_about_too_late_is_put_away(site):
@@ -53,6 +49,39 @@ async def test_a_connection_that_comes_about_too_late_is_put_away(site):
         said = await asyncio.to_thread(all_that_is_said, peer, site.settings)
     assert said[:1] == b"\x10"  # CONNECT had to go out before anyone could know; the DISCONNECT drops its will
     assert said.endswith(b"\xe0\x00")
+
+
+async def test_a_handshake_that_fails_is_counted_and_its_socket_closed(site):
+    """A device whose certificate has run out tries every minute: that costs, and must not leak descriptors."""
+    with listening() as server:
+        attempt = asyncio.create_task(open_link(at(site, server), None))
+        peer, _ = await asyncio.get_running_loop().sock_accept(server)
+        said = await asyncio.get_running_loop().sock_recv(peer, 4096)
+        await asyncio.get_running_loop().sock_sendall(peer, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(LinkError, match="TLS failed") as caught:
+            await attempt
+        assert caught.value.carried.up_bytes > len(said)
+        assert caught.value.carried.down_bytes > 28
+        assert await at_end(peer)
+        peer.close()
+
+
+async def at_end(peer):
+    """Whether the other side has closed."""
+    try:
+        while await asyncio.get_running_loop().sock_recv(peer, 4096):
+            pass
+    except ConnectionResetError:
+        return True
+    return True
+
+
+async def test_what_never_came_about_cost_nothing_that_can_be_known(site):
+    with listening() as server:
+        settings = at(site, server)
+    with pytest.raises(LinkError, match="cannot be reached") as caught:
+        await open_link(settings, None)
+    assert caught.value.carried == (0, 0)
 
 
 def listening():

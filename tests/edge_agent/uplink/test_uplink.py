@@ -14,6 +14,7 @@ from edge_agent.sending import Identity
 from edge_agent.uplink import Fault, LinkError, Uplink, UplinkState, read_status
 from edge_agent.uplink.checks import check_ack_round_trip
 from edge_wire import codec, cose
+from edge_wire.clock import SystemClock
 from edge_wire.messages import (
     Ack,
     Command,
@@ -129,6 +130,7 @@ async def test_a_broker_with_a_smaller_receive_maximum_gets_no_more(site):
 
 
 async def test_invariant_2_a_puback_is_no_ack(site):
+    """PROTOCOL invariant 2: a row leaves only on a verified ack, and the broker's word is none."""
     site.world.acking = False
     async with site.running():
         await site.until(lambda: site.world.links and site.world.link.published)
@@ -138,6 +140,7 @@ async def test_invariant_2_a_puback_is_no_ack(site):
 
 
 async def test_invariant_6_only_the_collectors_word_for_this_connection_changes_anything(site):
+    """PROTOCOL invariants 2 and 6: forged, misaddressed, another connection's, replayed: none of it takes a row."""
     async with site.running():
         await site.until_quiet()
         site.world.acking = False
@@ -182,6 +185,7 @@ async def test_invariant_6_only_the_collectors_word_for_this_connection_changes_
 
 
 async def test_an_ack_beyond_the_counter_is_counted_and_not_obeyed(site):
+    """PROTOCOL invariant 6: an ack for what was never assigned is a reported protocol error and settles nothing."""
     async with site.running():
         await site.until_quiet()
         site.world.acking = False
@@ -190,6 +194,7 @@ async def test_an_ack_beyond_the_counter_is_counted_and_not_obeyed(site):
         beyond = Ack(identity.epoch, Stream.DETECTION, ((1, 2),), Verdict.STORED, site.world.store)
         site.world.link.deliver(site.world.down(beyond))
         await site.until(lambda: site.uplink.status.counts.get("finding_beyond_counter") == 1)
+        assert any("never assigned" in text for text in site.uplink.status.conditions)
         assert [row.identity for row in await site.outbox.pending(9, 9, ())] == [identity]
 
 
@@ -214,6 +219,36 @@ async def test_resend_publishes_again_what_was_acked(site):
         resend = Resend(identity.epoch, Stream.DETECTION, ((1, 1),))
         site.world.link.deliver(site.world.down(resend))
         await site.until(lambda: len(site.world.bodies(PlateRead)) == 2)
+
+
+async def test_invariant_6_an_ack_replayed_after_a_resend_settles_nothing(site):
+    """PROTOCOL invariants 2 and 6: what was asked for again, an old ack of this connection cannot take."""
+    async with site.running():
+        await site.until_quiet()
+        site.world.acking = False
+        (identity,) = await site.put(1)
+        await site.until(lambda: site.world.bodies(PlateRead))
+        ack = site.world.down(Ack(identity.epoch, Stream.DETECTION, ((1, 1),), Verdict.STORED, site.world.store))
+        site.world.link.deliver(ack)
+        await site.until_pending(0)
+        site.world.link.deliver(site.world.down(Resend(identity.epoch, Stream.DETECTION, ((1, 1),))))
+        await site.until(lambda: len(site.world.bodies(PlateRead)) == 2)
+        site.world.link.deliver(ack)
+        await site.until(lambda: site.uplink.status.counts.get("ignored_repeated") == 1)
+        assert [row.identity for row in await site.outbox.pending(9, 9, ())] == [identity]
+
+
+async def test_invariant_2_an_ack_for_what_was_not_published_settles_nothing(site):
+    """PROTOCOL invariant 2: the ack of a collector that guesses takes no row that is still to be sent."""
+    async with site.running(replace(site.settings, window=10)):
+        await site.until_quiet()
+        site.world.acking = False
+        identities = await site.put(*range(1, 31))
+        await site.until(lambda: len(site.world.bodies(PlateRead)) == 10)
+        whole = Ack(identities[0].epoch, Stream.DETECTION, ((1, 30),), Verdict.STORED, site.world.store)
+        site.world.link.deliver(site.world.down(whole))
+        await site.until(lambda: len(site.world.bodies(PlateRead)) == 20)
+        assert (await site.outbox.state()).pending == 20
 
 
 async def test_commands_reach_the_outbox_or_the_callback_once(site):
@@ -260,8 +295,36 @@ async def test_pains_20_connected_without_acks_is_a_state_of_its_own(site):
         await site.until(lambda: site.world.bodies(PlateRead))
         site.clock.advance(10 * S)
         status = site.uplink.status
-        assert (status.state, status.last_ack_age_s) == (UplinkState.CONNECTED, 10.0)
+        assert (status.state, status.last_ack_age_s, status.unacked_s) == (UplinkState.UNACKED, 10.0, 10.0)
         assert "not acked" in status.reason
+
+
+async def test_pains_20_silence_and_its_end_send_health_at_once(site):
+    """PAINS 20: whoever looks at the device's health sees that nothing is acked, and when it is again."""
+    async with site.running(replace(site.settings, unacked_after_s=5.0)):
+        await site.until_quiet()
+        await site.until(lambda: site.healths == 1)
+        site.world.acking = False
+        await site.put(1)
+        await site.until(lambda: site.world.bodies(PlateRead))
+        site.clock.advance(5 * S)
+        await site.put(2)  # any wake-up will do; on a real clock the sender's own alarm is one
+        await site.until(lambda: site.healths == 2)
+        assert site.uplink.status.state == UplinkState.UNACKED
+        await site.until(lambda: read_status(site.settings.status_path).state == UplinkState.UNACKED)
+        site.world.acking = True
+        site.world.received(site.world.link, site.world.link.published[-2])
+        await site.until(lambda: site.healths == 3)
+        assert site.uplink.status.state == UplinkState.WORKING
+
+
+async def test_pains_20_an_alarm_of_its_own_tells_of_silence(site):
+    """PAINS 20: nothing else has to happen for silence to be noticed."""
+    site.world.acking = False
+    site.clock = SystemClock()
+    async with site.running(replace(site.settings, unacked_after_s=0.2)):
+        await site.until(lambda: site.uplink.status.state == UplinkState.UNACKED)
+        await site.until(lambda: read_status(site.settings.status_path).state == UplinkState.UNACKED)
 
 
 @pytest.mark.parametrize("fault", [Fault.DNS, Fault.TCP, Fault.TLS, Fault.AUTH, Fault.ACL])
@@ -297,6 +360,27 @@ async def test_stopping_says_goodbye_and_disconnects(site):
     assert site.world.link.published[-1].retain
     assert site.world.link.closed
     assert site.uplink.status.state == UplinkState.DISCONNECTED
+
+
+async def test_the_last_word_is_the_one_that_was_asked_for(site):
+    async with site.running():
+        await site.until(lambda: site.world.bodies(Presence))
+        site.uplink.stop("power lost: shutting down")
+        await site.task
+    assert site.world.bodies(Presence)[-1] == Presence(1, False, "power lost: shutting down")
+
+
+async def test_before_the_last_word_a_statement_says_that_nothing_is_left(site):
+    async with site.running():
+        await site.put(1)
+        await site.until_quiet()
+        site.uplink.stop()
+        await site.task
+        assert (await site.outbox.state()).pending == 0
+    *_, statement, last = [message.body for _, message in site.world.messages()]
+    assert isinstance(last, Presence)
+    assert isinstance(statement, Statement)
+    assert {state.pending for state in statement.streams} == {0}
 
 
 async def test_being_cancelled_says_goodbye_too(site):
@@ -410,3 +494,10 @@ async def test_messages_that_nobody_took_in_time_are_counted(site):
         site.world.link.dropped = 7
         await site.put(1)
         await site.until(lambda: site.uplink.status.counts.get("dropped_unread") == 7)
+
+
+async def test_a_status_file_that_cannot_be_written_stops_nothing(site):
+    nowhere = site.tmp_path / "absent" / "file.json"
+    async with site.running(replace(site.settings, status_path=nowhere, data_use_path=nowhere)):
+        await site.put(1)
+        await site.until_quiet()

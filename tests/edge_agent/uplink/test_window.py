@@ -93,6 +93,16 @@ def test_an_idle_window_is_not_silent_and_never_due():
     assert (idle.due(3600 * S), idle.next_due_ns(3600 * S)) == ([], None)
 
 
+def test_after_an_hour_with_nothing_to_say_a_row_has_waited_for_no_time():
+    window_of_a_quiet_night = window()
+    assert window_of_a_quiet_night.waiting_since_ns() is None
+    window_of_a_quiet_night.published(read(1), live=True, now_ns=3600 * S)
+    window_of_a_quiet_night.published(read(2), live=True, now_ns=3601 * S)
+    assert window_of_a_quiet_night.waiting_since_ns() == 3600 * S
+    assert not window_of_a_quiet_night.silent(3609 * S)
+    assert window_of_a_quiet_night.silent(3610 * S)
+
+
 class ModelledWindow(RuleBasedStateMachine):
     """Keeps the whole history and answers from it by the letter of PROTOCOL's rules."""
 
@@ -106,7 +116,7 @@ class ModelledWindow(RuleBasedStateMachine):
         self.live: dict[Identity, bool] = {}
         self.sends: dict[Identity, list[tuple[int, int]]] = {}
         self.acks: list[tuple[Stream, int, int]] = []
-        self.heard_ns = 0
+        self.waiting_since_ns = 0
         self.order = 0
 
     def sent(self, identity: Identity) -> None:
@@ -123,7 +133,7 @@ class ModelledWindow(RuleBasedStateMachine):
 
     def expected(self) -> list[Identity]:
         waiting = list(self.sends)
-        if waiting and self.now_ns - self.heard_ns >= 10 * S:
+        if waiting and self.now_ns - self.waiting_since_ns >= 10 * S:
             return [waiting[0]] if self.backed_off(waiting[0]) else []
         return [i for i in waiting if self.backed_off(i) or self.overtaken(i)]
 
@@ -134,13 +144,15 @@ class ModelledWindow(RuleBasedStateMachine):
             self.count += 1
             identity = Identity(1, stream, self.count)
             self.live[identity] = live
+            if not self.sends:
+                self.waiting_since_ns = self.now_ns
             self.sent(identity)
             self.window.published(identity, live=live, now_ns=self.now_ns)
 
     @rule(data=st.data())
     def ack(self, data: st.DataObject) -> None:
         named = data.draw(st.sets(st.sampled_from(sorted(self.sends)))) if self.sends else set()
-        self.heard_ns = self.now_ns
+        self.waiting_since_ns = self.now_ns
         self.window.acked(named, self.now_ns)
         for identity in named:
             self.acks.append((identity.stream, self.sends.pop(identity)[-1][0], self.now_ns))

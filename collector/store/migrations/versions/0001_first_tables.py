@@ -330,8 +330,23 @@ def upgrade() -> None:
     )
     store = sa.table("store", sa.column("store_id", sa.LargeBinary), sa.column("created_at_ns", sa.BigInteger))
     op.bulk_insert(store, [{"store_id": secrets.token_bytes(16), "created_at_ns": time.time_ns()}])
+    (_append_only_on_postgresql if op.get_bind().dialect.name == "postgresql" else _append_only_on_sqlite)()
+
+
+def _append_only_on_sqlite() -> None:
     for change in ("UPDATE", "DELETE"):
         op.execute(
             f"CREATE TRIGGER audit_refuses_{change.lower()} BEFORE {change} ON audit"
             f" BEGIN SELECT RAISE(ABORT, 'audit is append-only: {change} refused'); END"
         )
+
+
+def _append_only_on_postgresql() -> None:
+    op.execute(
+        "CREATE FUNCTION audit_refuses() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN RAISE EXCEPTION 'audit is append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_refuses BEFORE UPDATE OR DELETE OR TRUNCATE ON audit"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audit_refuses()"
+    )

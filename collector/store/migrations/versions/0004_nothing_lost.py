@@ -46,3 +46,12 @@ def upgrade() -> None:
         sa.Column("until_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
+    dead = sa.text("verdict != 1")
+    op.create_index(
+        "ix_identity_dead_lettered",
+        "identity",
+        ["device", "epoch", "stream"],
+        unique=False,
+        sqlite_where=dead,
+        postgresql_where=dead,
+    )

@@ -1,0 +1,62 @@
+"""Whose turn it is to write, among transactions of several collectors on one PostgreSQL.
+
+Whoever writes has the store to itself (``alone``), except ingest: transactions of different devices go side by side
+(``of_devices``). Nobody else may then write what is a device's, so what was read stays true until the commit, and the
+statements are the same as on SQLite, which has one writer at a time anyway and where all of this is nothing.
+
+Turns are advisory locks that end with the transaction, after its commit can be seen. They are taken in one order (the
+store, devices ascending, dead letters, the feed), before the rows that they stand for: two transactions never wait for
+each other. Whoever waits longer than ``lock_timeout`` gets a ``StoreError``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from sqlalchemy import ARRAY, Integer, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# The first of a lock's two numbers, so that another program's locks on the same database are others.
+_OURS = 0x4E4A
+_DEVICES = _OURS + 1
+_STORE, _LETTERS, _FEED = range(3)
+# Devices that share a lock only wait for each other needlessly; a batch of 500 takes at most so many locks.
+_DEVICE_LOCKS = 256
+
+
+async def alone(tx: AsyncConnection) -> None:
+    """Wait until nobody else writes; nobody will until this transaction ends."""
+    await _lock(tx, _STORE)
+
+
+async def of_devices(tx: AsyncConnection, devices: Iterable[str]) -> None:
+    """Wait until nobody writes alone or of one of ``devices``; nobody will until this transaction ends."""
+    if _is_shared(tx):
+        locks = sorted({zlib.crc32(one.encode()) % _DEVICE_LOCKS for one in devices})
+        await tx.execute(select(func.pg_advisory_xact_lock_shared(_OURS, _STORE)))
+        if locks:
+            each = func.unnest(literal(locks, ARRAY(Integer))).column_valued("each")
+            await tx.execute(select(func.pg_advisory_xact_lock(_DEVICES, each)))
+
+
+async def of_letters(tx: AsyncConnection) -> None:
+    """Wait until nobody else writes dead letters: they are no device's, whatever they say."""
+    await _lock(tx, _LETTERS)
+
+
+async def of_feed(tx: AsyncConnection) -> None:
+    """Wait until whoever has numbers of the feed has committed them.
+
+    Taken last: a reader behind number n then never misses one below it, whichever collector wrote it.
+    """
+    await _lock(tx, _FEED)
+
+
+async def _lock(tx: AsyncConnection, number: int) -> None:
+    if _is_shared(tx):
+        await tx.execute(select(func.pg_advisory_xact_lock(_OURS, number)))
+
+
+def _is_shared(tx: AsyncConnection) -> bool:
+    return tx.dialect.name == "postgresql"

@@ -1,0 +1,441 @@
+"""Everything that runs during a soak, and everything that can be done to it. ``faults`` says what is done when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import yaml
+from chain import AGENCY, Chain
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from collector.fleet import broker_access, devices
+from collector.store.database import Store
+from edge_agent.errors import OutboxError, UplinkError
+from edge_agent.outbox import Outbox, OutboxSettings, read_state
+from edge_agent.provisioning import device_key
+from edge_agent.records import CaptureTime
+from edge_agent.uplink import read_status
+from edge_wire.clock import SystemClock
+from edge_wire.messages import KIND_OF
+from soaking.bodies import LISTED, Bodies
+from soaking.broker import SoakBroker
+from soaking.captures import Capture, CaptureLog, digest_of, read_log
+from soaking.databases import DATA, DISK, Database, ask
+from soaking.disk import SmallDisk
+from soaking.intruder import Intruder, Pending, pending_rows
+from soaking.link import FaultyLink
+from soaking.programs import Keeper, Program, program, say
+from soaking.rogue import ROGUE, Rogue
+from soaking.settings import Settings
+from soaking.trailer import TrailerSettings
+
+_START_S = 60.0
+_TRAILER_START_S = 30.0
+_DISK_MIB = 192
+_COLLECTOR_DISK_MIB = 1_024
+_DAY_NS = 86_400 * 1_000_000_000
+_YESTERDAY = "yesterday-1"
+_WHO = "soak"
+# A JPEG of one grey pixel (ITU-T T.81, baseline): the smallest that is one. Comments make it weigh something.
+_PICTURE = bytes.fromhex(
+    "ffd8ffdb004300" + "01" * 64 + "ffc0000b080001000101011100"
+    "ffc40014000100000000000000000000000000000000ffc40014100100000000000000000000000000000000ffda0008010100003f0037ffd9"
+)
+
+
+@dataclass(eq=False, slots=True)
+class Trailer:
+    """One trailer, or the clone of one.
+
+    Attributes:
+        settings: what its program is told.
+        program: the program.
+        link: to the broker.
+        disk: what its outbox lies on.
+    """
+
+    settings: TrailerSettings
+    program: Program
+    link: FaultyLink
+    disk: SmallDisk
+
+    @property
+    def name(self) -> str:
+        """Of this trailer; a clone's differs from its device's."""
+        return self.settings.name
+
+    @property
+    def folder(self) -> Path:
+        """Its outbox."""
+        return Path(self.settings.outbox)
+
+    @property
+    def connection(self) -> tuple[int, int] | None:
+        """Epoch and number of its connection, as its status file says; None before the first."""
+        try:
+            status = read_status(Path(self.settings.status))
+        except UplinkError:
+            return None
+        return status.epoch, status.connection
+
+    @property
+    def pending(self) -> int | None:
+        """How many rows wait in its outbox; None while that cannot be seen."""
+        try:
+            return read_state(self.folder, SystemClock()).pending
+        except OutboxError:
+            return None
+
+
+class Site:
+    """Broker, collectors, trailers, an intruder and a rogue, in one folder.
+
+    Args:
+        folder: everything lies here; must be new.
+        database: the store.
+        settings: how many trailers, and what they detect.
+
+    Attributes:
+        storage: held by whoever spoils a trailer's storage, and while a collector goes back in time: what is stored
+            nowhere but on a trailer must not be destroyed there at that moment, or nobody could bring it back.
+        clones: cloned cards; each is run once more at the end, until it has nothing left to say.
+    """
+
+    def __init__(self, folder: Path, database: Database, settings: Settings) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.database = database
+        self.storage = threading.RLock()
+        self.clones: list[Trailer] = []
+        self.trailers: list[Trailer] = []
+        self.collectors: list[Program] = []
+        self.collector_links: list[FaultyLink] = []
+        self.keeper = Keeper()
+        self.yesterday: list[Pending] = []
+        self._settings = settings
+        self._names = [f"trailer-{number}" for number in range(1, settings.agents + 1)]
+        self._open = contextlib.ExitStack()
+        self._collector_names = [
+            broker_access.COLLECTOR + (f"-{number}" if number > 1 else "")
+            for number in range(1, database.collectors + 1)
+        ]
+
+    @property
+    def data_dir(self) -> Path:
+        """The collectors' folder."""
+        return self.folder / DATA
+
+    @property
+    def collector_key(self) -> ec.EllipticCurvePublicKey:
+        """The key that trailers pin."""
+        key = load_pem_public_key(self._pinned.read_bytes())
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        return key
+
+    @property
+    def devices(self) -> set[str]:
+        """Whose detections count."""
+        return {*self._names, _YESTERDAY}
+
+    def __enter__(self) -> Self:
+        try:
+            self._build()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    # --- The whole -----------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        enter = self._open.enter_context
+        known = [*self._names, _YESTERDAY, ROGUE]
+        chain = Chain(self.folder, known)
+        self.broker = SoakBroker(self.folder / "broker", known, self._collector_names)
+        self.collector_disk = enter(SmallDisk(self.folder / DISK, _COLLECTOR_DISK_MIB, keep=self._settings.keep))
+        enter(self.database)
+        self._open.callback(self.broker.stop)
+        self.broker.start()
+        for name in ("captures", "trailers", "clones", "backups"):
+            (self.folder / name).mkdir(exist_ok=True, mode=0o700)
+        (self.folder / "picture.jpg").write_bytes(_PICTURE)
+        say("the broker runs")
+        asyncio.run(self._enrol(known))
+        self._write_collectors(yaml.safe_load(chain.collector_config.read_text(encoding="utf-8")))
+        self._import_hotlist()
+        say("devices and hotlist are in the store")
+        self._open.callback(self.keeper.stop)
+        for collector in self.collectors:
+            self._open.callback(collector.stop)
+            collector.start(_START_S)
+            say(f"{collector.name} serves")
+        shutil.copy(self.data_dir / "collector-key.pub.pem", self._pinned)
+        self.keeper.programs += self.collectors
+        self.intruder = enter(Intruder(self.broker, AGENCY))
+        self.intruder.wait_until_connected(10.0)
+        self._tell_of_yesterday()
+        say(f"yesterday is stored: {len(self.yesterday)} envelopes")
+        for number, name in enumerate(self._names):
+            self.trailers.append(self._trailer(name, name, self.folder / "trailers" / name, number))
+        for trailer in self.trailers:
+            trailer.program.start(_TRAILER_START_S)
+        self.keeper.start()
+        key = device_key.load(self.broker.client(ROGUE).key)
+        self.rogue = enter(Rogue(self.broker, AGENCY, key, rate_hz=10.0))
+
+    async def _enrol(self, names: list[str]) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await Store.open(self.database.url)
+        try:
+            for name in names:
+                key = devices.load_public_key(self.broker.client(name).certificate)
+                await devices.add_device(store, name, AGENCY, key, who=_WHO, at_ns=SystemClock().utc_ns())
+        finally:
+            await store.close()
+
+    def _write_collectors(self, settings: dict[str, object]) -> None:
+        for number, name in enumerate(self._collector_names, 1):
+            link = self._open.enter_context(FaultyLink(self.broker.host, self.broker.port))
+            files = self.broker.client(name)
+            broker = settings["broker"]
+            assert isinstance(broker, dict)
+            path = self.folder / f"collector-{number}.yaml"
+            share = {"share": broker_access.SHARE_GROUP} if self.database.collectors > 1 else {}
+            reached = {"port": link.port, "certificate": str(files.certificate), "key": str(files.key), **share}
+            own = {
+                **settings,
+                "data_dir": str(self.data_dir),
+                "store_url": self.database.url,
+                "broker": {**broker, **reached},
+            }
+            path.write_text(yaml.safe_dump(own, sort_keys=False), encoding="utf-8")
+            command = program("soaking.serving", "serve", "--config", str(path), "--json")
+            self.collectors.append(Program(f"collector-{number}", command, self.folder / f"collector-{number}.log"))
+            self.collector_links.append(link)
+
+    def collector_command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the collector's own commands on this store."""
+        config = ["--config", str(self.folder / "collector-1.yaml")]
+        command = [str(Path(sys.executable).parent / "collector"), *arguments, *config]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def back_up(self, to: Path) -> None:
+        """Make a backup while the collectors run.
+
+        Raises:
+            RuntimeError: the command failed.
+        """
+        self._command("backup", str(to))
+
+    def restore(self, backup: Path) -> None:
+        """Bring the store back to a backup; no collector may run.
+
+        Raises:
+            RuntimeError: the command failed.
+        """
+        before = self.data_dir.with_name("collector.before")
+        self.data_dir.rename(before)
+        self.database.clear()
+        self._command("restore", str(backup))
+        shutil.rmtree(before)
+
+    def stored_identities(self) -> set[tuple[str, int, int]]:
+        """Device, epoch and sequence of every detection of a trailer that the store knows."""
+        question = "SELECT device, epoch, sequence FROM identity WHERE stream = 1 AND verdict = 1"
+        return {tuple(row) for row in ask(self.database, question) if row.device in self.devices}
+
+    def _command(self, *arguments: str) -> None:
+        done = self.collector_command(*arguments)
+        if done.returncode:
+            raise RuntimeError(f"collector {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}")
+
+    def _import_hotlist(self) -> None:
+        path = self.folder / "hotlist.csv"
+        path.write_text("plate,reason\n" + "".join(f"{plate},stolen vehicle\n" for plate in LISTED), encoding="utf-8")
+        self._command("hotlist", "import", str(path), "--list", "soak")
+
+    @property
+    def _pinned(self) -> Path:
+        return self.folder / "pinned.pem"
+
+    # --- Trailers ------------------------------------------------------------------------------------------------
+
+    def _trailer(self, name: str, device: str, folder: Path, number: int) -> Trailer:
+        disk = self._open.enter_context(SmallDisk(folder, _DISK_MIB, keep=self._settings.keep))
+        link = self._open.enter_context(FaultyLink(self.broker.host, self.broker.port))
+        files = self.broker.client(device)
+        settings = TrailerSettings(
+            name=name,
+            device=device,
+            agency=AGENCY,
+            host=self.broker.host,
+            port=link.port,
+            ca=str(self.broker.authority),
+            certificate=str(files.certificate),
+            key=str(files.key),
+            collector_key=str(self._pinned),
+            outbox=str(folder / "outbox"),
+            log=str(self.folder / "captures" / f"{name}.jsonl"),
+            status=str(self.folder / f"{name}.status.json"),
+            picture=str(self.folder / "picture.jpg"),
+            seed=self._settings.seed * 1_000 + number,
+            rate_hz=self._settings.rate_hz,
+        )
+        return self._with_program(settings, link, disk)
+
+    def _with_program(self, settings: TrailerSettings, link: FaultyLink, disk: SmallDisk) -> Trailer:
+        path = self.folder / f"{settings.name}.json"
+        settings.write(path)
+        running = Program(settings.name, program("soaking.trailer", str(path)), self.folder / f"{settings.name}.log")
+        self._open.callback(running.stop)
+        self.keeper.programs.append(running)
+        return Trailer(settings, running, link, disk)
+
+    def clone(self, trailer: Trailer) -> Trailer:
+        """Copy a trailer's card while it is down; the clone is the same device, with a link of its own."""
+        name = f"{trailer.settings.device}-clone-{len(self.clones) + 1}"
+        folder = self.folder / "clones" / name
+        folder.mkdir(mode=0o700)
+        shutil.copytree(trailer.folder, folder / "outbox")
+        (folder / "outbox").chmod(0o700)
+        link = self._open.enter_context(FaultyLink(self.broker.host, self.broker.port))
+        settings = replace(
+            trailer.settings,
+            name=name,
+            port=link.port,
+            outbox=str(folder / "outbox"),
+            log=str(self.folder / "captures" / f"{name}.jsonl"),
+            status=str(self.folder / f"{name}.status.json"),
+            seed=trailer.settings.seed + 500 + len(self.clones),
+        )
+        # Not on a disk of its own: nothing is filled there.
+        clone = self._with_program(settings, link, SmallDisk(folder, _DISK_MIB))
+        self.clones.append(clone)
+        return clone
+
+    def _tell_of_yesterday(self) -> None:
+        """Let the collector store what a device captured a day ago, and keep the bytes to replay them."""
+        clock = SystemClock()
+        self.yesterday, said = asyncio.run(self._capture_yesterday(clock))
+        connection = (self.yesterday[0].epoch, 1)
+        until_s = time.monotonic() + 20
+        while self._stored_of(_YESTERDAY) < said and time.monotonic() < until_s:
+            for row in self.yesterday:  # the Open first: what follows is judged by it
+                self.intruder.publish(_YESTERDAY, [row], connection)
+                time.sleep(0.02)
+            time.sleep(0.5)
+
+    def _stored_of(self, device: str) -> int:
+        return int(ask(self.database, "SELECT count(*) FROM read WHERE device = :device", {"device": device})[0][0])
+
+    async def _capture_yesterday(self, clock: SystemClock) -> tuple[list[Pending], int]:
+        key = device_key.load(self.broker.client(_YESTERDAY).key)
+        bodies = Bodies(_YESTERDAY, "0", self._settings.seed, _PICTURE)
+        settings = OutboxSettings(self.folder / "yesterday", _YESTERDAY, free_floor_bytes=0, ballast_bytes=0)
+        passes = bodies.passes()
+        tracks: set[int] = set()
+        with CaptureLog(self.folder / "captures" / f"{_YESTERDAY}.jsonl") as log:
+            async with await Outbox.open(settings, key, clock) as outbox:
+                captured = CaptureTime(clock.utc_ns() - _DAY_NS, clock.boot_ns() - _DAY_NS, 1_000_000)
+                while len(tracks) < 12:
+                    for one in next(passes):
+                        track = getattr(one.body, "track", None)
+                        if track is None:
+                            continue
+                        tracks.add(track)
+                        log.intend(one.token, KIND_OF[type(one.body)], digest_of(one.body), captured.boot_ns, "")
+                        identity = await outbox.put(one.body, captured)
+                        log.stored(one.token, (identity.epoch, int(identity.stream), identity.sequence))
+        pending = pending_rows(settings.database, 1_000)
+        pending.sort(key=lambda row: (-row.stream, row.sequence))  # the Open first: it vouches for the rest
+        return pending, len(tracks)
+
+    # --- At the end ----------------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Take back whatever fault may still hold, and start what is down."""
+        for link in (*self.collector_links, *(trailer.link for trailer in (*self.trailers, *self.clones))):
+            link.heal()
+        for disk in (self.collector_disk, *(trailer.disk for trailer in self.trailers)):
+            disk.empty()
+        if not self.broker.running:
+            self.broker.start()
+        for running in (*self.collectors, *(trailer.program for trailer in self.trailers)):
+            running.launch()
+
+    def settle(self, within_s: float) -> dict[str, int]:
+        """Capture nothing more and wait until every outbox is empty, for at most ``within_s``.
+
+        One device id, one connection: a trailer and its clones take turns, each with its part of the time.
+
+        Returns:
+            what is still pending, by trailer; empty when all is settled.
+        """
+        self.rogue.stop()
+        for clone in self.clones:
+            clone.program.stop()
+            replace(clone.settings, rate_hz=0.0).write(self.folder / f"{clone.name}.json")
+        until_s = time.monotonic() + within_s
+        families = [
+            [trailer, *(clone for clone in self.clones if clone.settings.device == trailer.settings.device)]
+            for trailer in self.trailers
+        ]
+        with ThreadPoolExecutor(len(families)) as pool:
+            left = list(pool.map(lambda family: self._settle_family(family, until_s), families))
+        return {name: pending for one in left for name, pending in one.items()}
+
+    def _settle_family(self, family: list[Trailer], until_s: float) -> dict[str, int]:
+        left: dict[str, int] = {}
+        for number, member in enumerate(family):
+            turns = len(family) - number
+            left |= _drain(member, time.monotonic() + (until_s - time.monotonic()) / turns)
+            member.program.stop()
+        return left
+
+    def captures(self) -> dict[str, list[Capture]]:
+        """The logs of captures, by device."""
+        logs: dict[str, list[Capture]] = {}
+        named = [(trailer.settings.device, Path(trailer.settings.log)) for trailer in (*self.trailers, *self.clones)]
+        named.append((_YESTERDAY, self.folder / "captures" / f"{_YESTERDAY}.jsonl"))
+        for device, path in named:
+            if path.exists():
+                logs.setdefault(device, []).extend(read_log(path))
+        return logs
+
+
+def _drain(trailer: Trailer, until_s: float) -> dict[str, int]:
+    while True:
+        trailer.program.launch()
+        trailer.program.tell("quiet")  # also one that was started again meanwhile
+        pending = trailer.pending
+        if pending == 0:
+            return {}
+        if time.monotonic() > until_s:
+            return {trailer.name: -1 if pending is None else pending}
+        time.sleep(0.3)
+
+
+def counts_of(trailers: list[Trailer]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield each trailer's own counts of its uplink."""
+    for trailer in trailers:
+        with contextlib.suppress(OSError, ValueError):
+            yield trailer.name, json.loads(Path(trailer.settings.status).read_text())["counts"]
