@@ -11,6 +11,8 @@ ends: what is timed is the draining of that backlog, from the connect on, by one
     ingest             the collector's whole way: inbox, verification, decoding, one transaction a batch with identity,
                        envelope, read, revision and feed, confirmation to the broker, signed ack published to the device
     ... unverified     the same with the check of signatures taken out, for this bench alone
+    ... PostgreSQL     verified, into a server on this machine (fsync on); by one collector, and by two that share the
+                       subscription: on two cores they, the broker and the server have to share those, too
     ack latency        publish to the device's receipt of the ack that names the row, at 30 % of that rate
 
 A ratio is to the slower of the first two. Wanted (issue 7): 0.5 unverified, 0.33 verified, p99 25 ms at most.
@@ -18,7 +20,10 @@ A ratio is to the slower of the first two. Wanted (issue 7): 0.5 unverified, 0.3
 
 import argparse
 import asyncio
+import itertools
 import json
+import math
+import queue
 import signal
 import sqlite3
 import statistics
@@ -27,12 +32,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import msgspec
 import paho.mqtt.client as paho
@@ -45,11 +50,13 @@ from paho.mqtt.properties import Properties
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from private_broker import ClientFiles, PrivateBroker
+from private_postgresql import PrivatePostgresql
+from private_postgresql import installed as postgresql_installed
 
 from collector.alerts.raising import Raising
-from collector.fleet import signing_key
+from collector.fleet import broker_access, signing_key
 from collector.fleet.devices import add_device
-from collector.ingest import link, verdicts
+from collector.ingest import link
 from collector.ingest.ingest import Ingest
 from collector.ingest.link import BrokerSettings
 from collector.ingest.picture_folder import PictureFolder
@@ -62,6 +69,7 @@ from edge_wire.topics import Channel, Topic, subscription
 
 AGENCY, EPOCH = "bench", 7
 DEVICES = tuple(f"bench-{number}" for number in range(1, 5))
+COLLECTOR, SECOND = broker_access.COLLECTOR, f"{broker_access.COLLECTOR}-2"
 BATCH = 500
 SHARE_OF_CEILING = 0.3
 PACED_S = 5.0
@@ -153,6 +161,7 @@ class Site:
     folder: Path
 
     def task(self, role: str, files: ClientFiles, **more: Any) -> Task:
+        """What a process is to do that connects with these files."""
         broker = self.broker
         common = (broker.host, broker.port, str(broker.authority), str(files.certificate), str(files.key))
         return Task(role, *common, str(self.folder), **more)
@@ -212,16 +221,14 @@ def bare(task: Task) -> None:
     client.on_connect = lambda one, *_: one.subscribe(
         [(subscription(channel, share=task.share), 1) for channel in (Channel.DETECTION, Channel.MEDIA, Channel.REPORT)]
     )
-    connect = Properties(PacketTypes.CONNECT)
+    connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     connect.SessionExpiryInterval = 3_600
     connect.ReceiveMaximum = 1_000
-    cpu = time.process_time()
     began = time.perf_counter()
     client.connect(task.host, task.port, clean_start=not task.count, properties=connect)
     client.loop_start()
     assert done.wait(_PATIENCE_S)
     say(time.perf_counter() - began)
-    print('CPU bare', time.process_time()-cpu, file=sys.stderr)
     client.disconnect()
     client.loop_stop()
 
@@ -231,7 +238,7 @@ async def collect(task: Task) -> None:
     # What is said on standard output is for the one who measures.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if not task.verified:
-        verdicts.cose = SimpleNamespace(**{**vars(cose), "verify": lambda *_: None})  # type: ignore[attr-defined]  # the seam
+        mock.patch("collector.ingest.verdicts.cose.verify", return_value=None).start()
     store = await Store.open(task.store)
     settings = BrokerSettings(
         task.host, task.port, Path(task.authority), Path(task.certificate), Path(task.key), task.client_id, task.share
@@ -240,12 +247,7 @@ async def collect(task: Task) -> None:
     raising = Raising(Matcher())
     ingest = Ingest(store, settings, key, PictureFolder(Path(task.folder)), SystemClock(), lambda: raising)
     say("began", time.monotonic())
-    import os
-    print('CPU0', time.process_time(), file=sys.stderr)
-    if os.environ.get('SW'): sys.setswitchinterval(float(os.environ['SW']))
-    if os.environ.get('GCF'):
-        import gc; gc.collect(); gc.freeze(); gc.set_threshold(50000,20,20)
-    ingest.start()
+    task_of_ingest = ingest.start()
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     told = -1
@@ -255,13 +257,8 @@ async def collect(task: Task) -> None:
             told = answered
             say(answered, time.monotonic())
         await asyncio.sleep(0.02)
-    import threading as _t, pathlib as _p
-    for th in _t.enumerate():
-        f = _p.Path(f'/proc/self/task/{th.native_id}/stat').read_text().rsplit(')',1)[1].split()
-        sw = [l.split()[1] for l in _p.Path(f'/proc/self/task/{th.native_id}/status').read_text().splitlines() if 'ctxt' in l]
-        print(th.name, 'user', int(f[11])*10, 'sys', int(f[12])*10, 'ms ctxt', sw, file=sys.stderr)
     await ingest.stop()
-    print('CPU', time.process_time(), {k:v for k,v in ingest.counts.items()}, file=sys.stderr)
+    await task_of_ingest
     await store.close()
 
 
@@ -325,7 +322,7 @@ def _connected(task: Task, device: str, on_message: Callable[..., None] | None =
 
 
 def _correlation() -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # the same
     properties.CorrelationData = codec.encode_connection(EPOCH, 1)
     return properties
 
@@ -333,9 +330,9 @@ def _correlation() -> Properties:
 # --- what is measured ------------------------------------------------------------------------------------------------
 
 
-def subscribe(site: Site, **more: Any) -> None:
-    """Make an empty session at the broker, as the collector's."""
-    with running(site.task("bare", site.broker.collector, **more)) as process:
+def subscribe(site: Site, name: str = COLLECTOR, **more: Any) -> None:
+    """Make an empty session at the broker, as a collector's."""
+    with running(site.task("bare", site.broker.client(name), client_id=name, **more)) as process:
         assert process.wait(_PATIENCE_S) == 0
 
 
@@ -353,7 +350,8 @@ def sqlite_rate(site: Site) -> float:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         database.execute(
-            "CREATE TABLE m (id INTEGER PRIMARY KEY, device TEXT, sequence INTEGER, envelope BLOB, UNIQUE (device, sequence))"
+            "CREATE TABLE m (id INTEGER PRIMARY KEY, device TEXT, sequence INTEGER, envelope BLOB, "
+            "UNIQUE (device, sequence))"
         )
         reads = site.fleet.reads
         began = time.perf_counter()
@@ -365,20 +363,59 @@ def sqlite_rate(site: Site) -> float:
         return len(reads) / (time.perf_counter() - began)
 
 
-def ingest_rate(site: Site, url: str, *, verified: bool = True) -> float:
-    """Drain the backlog into an empty store."""
+def ingest_rate(site: Site, url: str, *, verified: bool = True, names: Sequence[str] = (COLLECTOR,)) -> float:
+    """Drain the backlog into an empty store; of several collectors each has its share of it."""
     asyncio.run(site.fleet.enrol(url))
+    share = broker_access.SHARE_GROUP if len(names) > 1 else None
+    # The keys are in the store beforehand: which of several collectors an Open comes to is chance.
     subscribe(site)
-    site.publish(site.fleet.openings + site.fleet.reads)
-    count = len(DEVICES) + len(site.fleet.reads)
-    with running(site.task("collect", site.broker.collector, store=url, verified=verified)) as process:
+    site.publish(site.fleet.openings)
+    with running(site.task("collect", site.broker.collector, store=url)) as process:
+        for _ in _answered([process], len(DEVICES)):
+            pass
+    for name in names:
+        subscribe(site, name, share=share)
+    site.publish(site.fleet.reads)
+    with ExitStack() as stack:
+        collectors = [
+            stack.enter_context(
+                running(
+                    site.task(
+                        "collect",
+                        site.broker.client(name),
+                        store=url,
+                        verified=verified,
+                        client_id=name,
+                        share=share,
+                    )
+                )
+            )
+            for name in names
+        ]
+        *_, (began, ended) = _answered(collectors, len(site.fleet.reads))
+        return len(site.fleet.reads) / (ended - began)
+
+
+def _answered(collectors: list[subprocess.Popen[str]], count: int) -> Iterator[tuple[float, float]]:
+    """Read what collectors tell until they have answered ``count``; yield when the first began and when it was told."""
+    lines: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
+
+    def read(number: int, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        began = float(process.stdout.readline().split()[1])
         for line in process.stdout:
-            answered, at = line.split()
-            if int(answered) >= count:
-                return count / (float(at) - began)
-    raise AssertionError("the collector ended")
+            lines.put((number, line))
+
+    for number, process in enumerate(collectors):
+        threading.Thread(target=read, args=(number, process), daemon=True).start()
+    began, answered = math.inf, dict.fromkeys(range(len(collectors)), 0)
+    while sum(answered.values()) < count:
+        number, line = lines.get(timeout=_PATIENCE_S)
+        word, at = line.split()
+        if word == "began":
+            began = min(began, float(at))
+            continue
+        answered[number] = int(word)
+        yield began, float(at)
 
 
 def ack_latency_ms(site: Site, url: str, rate: float) -> list[float]:
@@ -386,39 +423,46 @@ def ack_latency_ms(site: Site, url: str, rate: float) -> list[float]:
     asyncio.run(site.fleet.enrol(url))
     subscribe(site)
     own = [one for one in site.fleet.reads if one.device == DEVICES[0]]
-    own = own[: int(PACED_S * rate)]
     file = site.folder / "paced"
-    file.write_bytes(msgspec.msgpack.encode(own))
+    file.write_bytes(msgspec.msgpack.encode(own[: int(PACED_S * rate)]))
     site.publish(site.fleet.openings)
     with running(site.task("collect", site.broker.collector, store=url)) as collector:
-        assert collector.stdout is not None
-        for line in collector.stdout:
-            if line.split()[0] == str(len(DEVICES)):
-                break
-        threading.Thread(target=collector.stdout.read, daemon=True).start()
+        for _ in _answered([collector], len(DEVICES)):
+            pass
         with running(site.task("paced", site.broker.collector, envelopes=str(file), rate=rate)) as process:
             assert process.stdout is not None
             waited: list[float] = json.loads(process.stdout.readline())
             return waited
 
 
-def measure(site: Site, rounds: int) -> dict[str, Any]:
-    number = iter(range(1_000_000))
+def measure(site: Site, rounds: int, postgresql: PrivatePostgresql | None) -> dict[str, Any]:
+    """Measure everything, in turn so that whatever else the machine does is shared; medians of the rounds."""
+    numbers = itertools.count()
 
-    def url() -> str:
-        return sqlite_url(site.folder / f"collector-{next(number)}.db")
+    def file() -> str:
+        return sqlite_url(site.folder / f"collector-{next(numbers)}.db")
 
-    rates: dict[str, list[float]] = {"bare": [], "sqlite": [], "verified": [], "unverified": []}
+    ways: dict[str, Callable[[], float]] = {
+        "bare": lambda: bare_rate(site),
+        "sqlite": lambda: sqlite_rate(site),
+        "verified": lambda: ingest_rate(site, file()),
+        "unverified": lambda: ingest_rate(site, file(), verified=False),
+    }
+    if postgresql is not None:
+        server = postgresql
+        ways["postgresql"] = lambda: ingest_rate(site, server.create(f"bench_{next(numbers)}"))
+        ways["postgresql_two"] = lambda: ingest_rate(
+            site, server.create(f"bench_{next(numbers)}"), names=(COLLECTOR, SECOND)
+        )
+    rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        rates["bare"].append(bare_rate(site))
-        rates["sqlite"].append(sqlite_rate(site))
-        rates["verified"].append(ingest_rate(site, url()))
-        rates["unverified"].append(ingest_rate(site, url(), verified=False))
+        for name, way in ways.items():
+            rates[name].append(way())
     found: dict[str, Any] = {name: statistics.median(some) for name, some in rates.items()}
     ceiling = min(found["bare"], found["sqlite"])
-    found |= {f"{name}_ratio": found[name] / ceiling for name in ("verified", "unverified")}
-    rate = min(SHARE_OF_CEILING * found["verified"], len(site.fleet.reads) / len(DEVICES) / 2)
-    waited = sorted(ack_latency_ms(site, url(), rate))
+    found |= {f"{name}_ratio": found[name] / ceiling for name in ways if name not in ("bare", "sqlite")}
+    rate = min(SHARE_OF_CEILING * found["verified"], len(site.fleet.reads) / len(DEVICES) / PACED_S)
+    waited = sorted(ack_latency_ms(site, file(), rate))
     found |= {"paced_rate": rate, "ack_p50_ms": waited[len(waited) // 2], "ack_p99_ms": waited[len(waited) * 99 // 100]}
     return found | {"count": len(site.fleet.reads), "rounds": rounds}
 
@@ -427,20 +471,23 @@ def show(found: dict[str, Any]) -> None:
     for name, what in (
         ("bare", "bare QoS 1 subscriber"),
         ("sqlite", "SQLite alone"),
-        ("verified", "ingest"),
         ("unverified", "ingest, unverified"),
+        ("verified", "ingest"),
+        ("postgresql", "ingest, PostgreSQL"),
+        ("postgresql_two", "ingest, PostgreSQL, two collectors"),
     ):
-        ratio = f"{found[f'{name}_ratio']:8.2f}" if f"{name}_ratio" in found else ""
-        print(f"{what:28} {found[name]:10,.0f} messages/s {ratio}")
-    print(
-        f"publish to ack at {found['paced_rate']:,.0f}/s: p50 {found['ack_p50_ms']:.1f} ms, p99 {found['ack_p99_ms']:.1f} ms"
-    )
+        if name in found:
+            ratio = f"{found[f'{name}_ratio']:8.2f}" if f"{name}_ratio" in found else ""
+            print(f"{what:36} {found[name]:10,.0f} messages/s {ratio}")
+    p50, p99 = found["ack_p50_ms"], found["ack_p99_ms"]
+    print(f"publish to ack at {found['paced_rate']:,.0f}/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=12_000, help="reads in the backlog")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-postgresql", action="store_true", help="only SQLite")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -452,11 +499,15 @@ def main() -> None:
         else:
             asyncio.run(collect(task))
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         fleet = Fleet(folder, options.count)
-        with PrivateBroker(folder / "broker", DEVICES) as broker:
-            found = measure(Site(broker, fleet, folder), options.rounds)
+        with_server = postgresql_installed() and not options.no_postgresql
+        postgresql = stack.enter_context(PrivatePostgresql()) if with_server else None
+        broker = PrivateBroker(folder / "broker", DEVICES)
+        broker.add_collector(SECOND)
+        stack.enter_context(broker)
+        found = measure(Site(broker, fleet, folder), options.rounds, postgresql)
     if options.json:
         print(json.dumps(found))
     else:

@@ -241,7 +241,8 @@ def main() -> None:
     by_way = days(costs)
     if arguments.json:
         each = {kind: {name: round(value, 1) for name, value in cost._asdict().items()} for kind, cost in costs.items()}
-        print(json.dumps({"crop_bytes": arguments.crop_bytes, "bytes": each, "days": by_way}))
+        rounded = {way: {part: round(value) for part, value in parts.items()} for way, parts in by_way.items()}
+        print(json.dumps({"crop_bytes": arguments.crop_bytes, "bytes": each, "bytes_a_day": rounded}))
     else:
         show(costs, by_way)
 

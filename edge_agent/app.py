@@ -34,7 +34,7 @@ from edge_agent.outbox import Entry, EvidenceFile, Outbox
 from edge_agent.provisioning import device_key
 from edge_agent.reporting import Reporter, Watched
 from edge_agent.sending import Identity
-from edge_agent.telemetry.changes import Changes
+from edge_agent.telemetry.changes import Changes, StateChange
 from edge_agent.telemetry.machine import Machine
 from edge_agent.telemetry.nut import UpsAddress
 from edge_agent.telemetry.power import PowerState, PowerWatch
@@ -129,6 +129,7 @@ class Agent:
                 if end is _End.POWER:
                     await self._stand_by()
                 else:
+                    self._woken.clear()
                     await self._wait_for_wake(_OPEN_AGAIN_AFTER_S)
                 if self._stop:
                     break
@@ -150,7 +151,12 @@ class Agent:
         async with outbox:
             for kind, count in self._unkept.items():
                 outbox.note_uncommitted(kind, count)
-            changes = Changes(lambda change: outbox.put(as_change(change), change.at), self._clock)
+
+            async def tell(change: StateChange) -> None:
+                await outbox.put(as_change(change), change.at)
+                uplink.health_changed()  # what floods no rows floods no health either
+
+            changes = Changes(tell, self._clock)
             uplink = Uplink(uplink_settings(self._config), outbox, self._clock, lambda: reporter.health())
             self._sources = self._watching.watches(
                 lambda entry, files: self._keep(loop, outbox, entry, files), changed, crashed
@@ -167,12 +173,7 @@ class Agent:
                 changes,
                 self._began_boot_ns,
             )
-
-            def news() -> None:
-                uplink.health_changed()
-                reporter.look_now()
-
-            self._news = news
+            self._news = reporter.look_now
             changes.note("agent", None, "started", f"nightjar {version('nightjar')}")
             sending = asyncio.create_task(uplink.run(), name="uplink")
             reporting = asyncio.create_task(reporter.run(), name="reporting")

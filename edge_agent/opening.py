@@ -18,6 +18,7 @@ from edge_agent.sources.camera_clock import KnownCamera
 from edge_agent.sources.pacing import Pace
 from edge_agent.sources.video import VideoSource, open_frame_source
 from edge_agent.uplink import UplinkSettings
+from edge_agent.uplink.status import STATUS_NAME
 from edge_agent.watch import Source
 from edge_wire.clock import Clock
 
@@ -143,7 +144,7 @@ def uplink_settings(config: AgentConfig) -> UplinkSettings:
         agency=config.device.agency,
         collector_key_paths=config.broker.collector_keys,
         health_every_s=config.health_pause_s,
-        status_path=config.data_dir / "uplink.json",
+        status_path=config.data_dir / STATUS_NAME,
         unacked_after_s=config.uplink.unacked_after_s,
         max_kbps=config.uplink.max_kbps,
         monthly_bytes=config.uplink.monthly_bytes,

@@ -132,7 +132,7 @@ class Reporter:
         if held is not None:
             worst, *others = held.conditions or ("ok",)
             self._changes.note("outbox", None, str(worst), f"also: {', '.join(others)}" if others else "")
-        if self._power is not None:
+        if self._power is not None and self._power.asked:
             reading, ending = self._power.reading, self._power.ending
             self._changes.note("power", None, str(reading.state), reading.reason, urgent=ending)
         data_use = self._uplink().data_use
@@ -192,7 +192,7 @@ class Reporter:
             unacked_s=None if status.unacked_s is None else round(status.unacked_s),
             outbox_bytes=None if state is None else state.bytes,
             temperature_mc=await asyncio.to_thread(self._machine.temperature_mc),
-            power=None if self._power is None else as_power(self._power.reading),
+            power=as_power(self._power.reading) if self._power is not None and self._power.asked else None,
             model_digests=self._software.model_digests,
             config_sha256=self._software.config_sha256,
             inference_us=tuple(inference_us),

@@ -28,6 +28,7 @@ MANIFEST = "manifest.json"
 DATABASE = "database/collector.db"
 TABLES = "database/tables/"
 KEYS = "keys/"
+KEY = KEYS + "collector-key.pem"
 PICTURES = "pictures/"
 WARNING = "holds secrets: the collector's private key, plates, places and password hashes; keep it as safe as the rest"
 _NAMES = re.compile(

@@ -23,6 +23,7 @@ from collector.store.database import Store, Transaction, sqlite_url
 Progress = Callable[[str, int, int | None], None]
 """Told what is done, and how much of how much of it."""
 _DATABASE = "collector.db"
+_OF_FILE_SYSTEM = "lost+found"
 _TABLES = "tables"
 
 
@@ -63,8 +64,7 @@ async def restore(path: Path, target: Target, *, who: str, at_ns: int, progress:
     """
     data_dir = target.data_dir.absolute()
     try:
-        _check_empty(data_dir)
-        with tempfile.TemporaryDirectory(dir=data_dir.parent, prefix=f".{data_dir.name}-restoring-") as name:
+        with tempfile.TemporaryDirectory(dir=_beside(data_dir), prefix=f".{data_dir.name}-restoring-") as name:
             staging = Path(name) / "whole"
             staging.mkdir(mode=0o700)
             manifest = _unpack(path, staging, progress)
@@ -146,18 +146,19 @@ def _check_kind(path: Path, manifest: Manifest, target: Target) -> None:
         raise ConfigurationError(f"{path}: has no {archive.DATABASE}; use another backup")
 
 
-def _check_empty(data_dir: Path) -> None:
-    """Refuse to restore over anything.
+def _beside(data_dir: Path) -> Path:
+    """Return the folder to unpack in, from which one rename leads to ``data_dir``, unless that is a disk of its own.
 
     Raises:
         ConfigurationError: the folder is there, and something is in it.
     """
     data_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if data_dir.exists() and any(data_dir.iterdir()):
+    if data_dir.exists() and any(one.name != _OF_FILE_SYSTEM for one in data_dir.iterdir()):
         raise ConfigurationError(
             f"{data_dir}: is not empty, and a restore replaces nothing; stop the collector and move it away first: "
             f"mv {data_dir} {data_dir}.before"
         )
+    return data_dir if os.path.ismount(data_dir) else data_dir.parent
 
 
 def _put_in_place(staging: Path, data_dir: Path) -> None:
@@ -169,7 +170,12 @@ def _put_in_place(staging: Path, data_dir: Path) -> None:
                 shutil.chown(place, owner.st_uid, owner.st_gid)
     # One for all, before the rename: file by file a million pictures take half an hour.
     os.sync()
-    staging.rename(data_dir)
+    if os.path.ismount(data_dir):
+        # The database last: without it nothing of this is taken for a collector's.
+        for one in sorted(staging.iterdir(), key=lambda one: one.name == _DATABASE):
+            one.rename(data_dir / one.name)
+    else:
+        staging.rename(data_dir)
     opened = os.open(data_dir.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(opened)

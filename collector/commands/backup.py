@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.engine import make_url
 
-from collector.backup.archive import WARNING, Manifest
+from collector.backup.archive import KEY, WARNING, Manifest
 from collector.backup.making import Source, archive_path, make
 from collector.backup.restoring import verify
 from collector.commands.ending import told
@@ -17,6 +16,7 @@ from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD
 from collector.commands.options import AsJson, Config
 from collector.commands.progress import Shown
 from collector.config import DEFAULT_PATH, CollectorConfig
+from collector.store import snapshots
 from edge_wire.yaml_config import find, load
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -35,7 +35,7 @@ def backup(
     whoever has it can read everything, and answer devices in the collector's name. It may be moved anywhere that is as
     safe as the collector itself.
 
-    Exits with 1 if pictures that the store names were not there or damaged.
+    Exits with 1 if the signing key or pictures that the store names were not there.
     """
     with told(), Shown("backing up", silent=as_json) as shown:
         if check:
@@ -43,16 +43,18 @@ def backup(
             manifest = verify(target, shown.say)
         else:
             settings = load(find(config, DEFAULT_PATH), CollectorConfig)
-            url = make_url(settings.url)
-            database = Path(url.database or "") if url.drivername.startswith("sqlite") else None
-            source = Source(settings.url, database, settings.signing_key, settings.pictures)
+            source = Source(settings.url, snapshots.file_of(settings.url), settings.signing_key, settings.pictures)
             at_ns = time.time_ns()
             path = archive_path(target, at_ns)
             manifest = asyncio.run(make(source, path, at_ns, shown.say))
     typer.echo(json.dumps(_told(path, manifest)) if as_json else _text(path, manifest, check))
-    if manifest.absent:
-        for sha256 in manifest.absent:
-            typer.echo(f"picture {sha256}: is not in its folder, or damaged", err=True)
+    for sha256 in manifest.absent:
+        typer.echo(f"picture {sha256}: is not in its folder, or damaged", err=True)
+    if KEY not in manifest.files:
+        typer.echo(
+            "the signing key is not there; `collector serve` makes one, which devices then have to pin", err=True
+        )
+    if manifest.absent or KEY not in manifest.files:
         raise typer.Exit(EXIT_NOT_AS_IT_SHOULD)
 
 

@@ -27,7 +27,7 @@ from collector.ingest.picture_folder import PictureFolder
 from collector.ingest.received import Received
 from collector.ingest.retrying import Retried, Retrying
 from collector.ingest.verdicts import Accepted, DeadLetter, Live, judge, signer
-from collector.store import audit, dead_letters
+from collector.store import audit, dead_letters, snapshots
 from collector.store.database import Store
 from collector.store.dead_letters import Choice, StoredLetter
 from edge_wire import codec, cose
@@ -312,10 +312,10 @@ def _surroundings(config: Path | None, store: str | None) -> tuple[Path, int]:
     if store is None or config is not None:
         settings = load(find(config, DEFAULT_PATH), CollectorConfig)
         return settings.pictures, settings.historical_after_s
-    path = store.partition(":///")[2] if store.startswith("sqlite") else store
-    if "://" in path:
+    path = snapshots.file_of(store) if "://" in store else Path(store)
+    if path is None:
         raise ConfigurationError("--store: pictures are not kept in the database; say --config too")
-    return Path(path).parent / "pictures", _HISTORICAL_AFTER_S
+    return path.parent / "pictures", _HISTORICAL_AFTER_S
 
 
 def _no_such(number: int) -> NotFoundError:

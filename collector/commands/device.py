@@ -76,6 +76,21 @@ def remove(device: Id, config: Config = None, store: StoreUrl = None, as_json: A
     typer.echo(json.dumps({"device": device, "status": "revoked"}) if as_json else f"revoked {device}")
 
 
+@app.command(epilog="Example: collector device reinstate trailer-7")
+def reinstate(device: Id, config: Config = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Take a device again that was removed by mistake, with the keys that it had.
+
+    What it sent meanwhile is quarantined: `collector deadletter retry --device ID --reason revoked` brings it in. Not
+    for one that was out of your hands: its key may have been copied; enrol it under another id, with a new key.
+    """
+
+    async def work(opened: Store) -> None:
+        await devices.reinstate_device(opened, device, who=who(), at_ns=time.time_ns())
+
+    with_store(config, store, work)
+    typer.echo(json.dumps({"device": device, "status": "enrolled"}) if as_json else f"reinstated {device}")
+
+
 @app.command("list", epilog="Example: collector device list --json")
 def show(config: Config = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
     """List devices, whether they are taken and whether they are connected."""

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from collector.api import present
 from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, with_store
@@ -14,7 +12,7 @@ from collector.commands.options import AsJson, Config, StoreUrl
 from collector.commands.progress import Shown
 from collector.errors import NotFoundError
 from collector.ledger.judging import judge_device
-from collector.ledger.records import Account
+from collector.ledger.records import Account, Word
 from collector.ledger.runs import Run
 from collector.store import ledger as facts
 from collector.store.database import Store
@@ -22,6 +20,8 @@ from edge_wire.messages import Stream
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _SHOWN_RUNS = 3
+_HEADINGS = ("device", "epoch", "stream", "first", "last", "stored", "dead", "lost", "again", "verdict")
+_WORDS = 3
 
 
 @app.command(name="ledger", epilog="Example: collector ledger --device trailer-7 --json")
@@ -65,28 +65,34 @@ def ledger(
 
 def _show(accounts: Sequence[Account]) -> None:
     # A stream that never had a row says nothing that its neighbours do not.
-    told = [one for one in accounts if one.facts.last or one.verdict != "complete" or one.facts.conflicts]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("device", "epoch", "stream"):
-        table.add_column(name, no_wrap=True)
-    for name in ("first", "last", "stored", "dead", "lost", "again"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for one in told:
-        stream = one.facts
-        table.add_row(
-            stream.device,
-            str(stream.epoch),
-            Stream(stream.stream).name.lower(),
-            _number(stream.first),
-            _number(stream.last),
-            str(stream.stored),
-            str(stream.dead_lettered),
-            str(sum(one.lost_by_reason.values())),
-            str(stream.redelivered),
-            "; ".join(_words(one)),
-        )
-    Console(highlight=False, soft_wrap=True).print(table if told else "no device has sent anything yet")
+    told = [one for one in accounts if one.facts.last or one.word is not Word.COMPLETE or one.wrong]
+    if not told:
+        typer.echo("no device has sent anything yet")
+        return
+    lines = [_HEADINGS, *map(_columns, told)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        words, numbers, verdict = line[:_WORDS], line[_WORDS:-1], line[-1]
+        left = [one.ljust(width) for one, width in zip(words, widths, strict=False)]
+        right = [one.rjust(width) for one, width in zip(numbers, widths[_WORDS:], strict=False)]
+        # Never wrapped, so that it can be searched.
+        typer.echo("  ".join([*left, *right, verdict]))
+
+
+def _columns(one: Account) -> tuple[str, ...]:
+    stream = one.facts
+    return (
+        stream.device,
+        str(stream.epoch),
+        Stream(stream.stream).name.lower(),
+        _number(stream.first),
+        _number(stream.last),
+        str(stream.stored),
+        str(stream.dead_lettered),
+        str(sum(one.lost_by_reason.values())),
+        str(stream.redelivered),
+        "; ".join(_words(one)),
+    )
 
 
 def _words(one: Account) -> list[str]:

@@ -15,6 +15,7 @@ from collector.commands.options import AsJson, Config
 from collector.commands.progress import Shown
 from collector.config import DEFAULT_PATH, CollectorConfig
 from collector.errors import ConfigurationError
+from collector.store import snapshots
 from edge_wire.yaml_config import find, load
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -57,12 +58,11 @@ def _target(to: Path | None, store: str | None, config: Path | None) -> Target:
     if to is not None:
         return Target(to, store)
     settings = load(find(config, DEFAULT_PATH), CollectorConfig)
-    url = store or settings.store_url
-    if url is not None and not url.startswith("postgresql"):
-        if Path(url.rpartition(":///")[2]) != settings.data_dir / "collector.db":
-            raise ConfigurationError(
-                f"store_url: got {url}; an SQLite store is restored as collector.db into a folder: say --to DATA_DIR, "
-                "and move the file where store_url says"
-            )
-        url = None
-    return Target(settings.data_dir, url)
+    url = store or settings.url
+    file = snapshots.file_of(url)
+    if file is not None and file != settings.data_dir / "collector.db":
+        raise ConfigurationError(
+            f"store_url: got the file {file}; an SQLite store is restored as collector.db into a folder: say "
+            "--to DATA_DIR, and move the file where store_url says"
+        )
+    return Target(settings.data_dir, None if file is not None else url)

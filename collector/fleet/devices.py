@@ -1,4 +1,4 @@
-"""Enrols and revokes devices. An id is for ever: one that was revoked is never given again, nor its key."""
+"""Enrols and revokes devices. An id is for ever: one that was revoked is never given to another, nor its key."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ async def add_device(
         if status is DeviceStatus.ENROLLED:
             raise ConfigurationError(f"device {device}: is enrolled already; nothing was changed")
         if status is DeviceStatus.REVOKED:
-            raise ConfigurationError(f"device {device}: was revoked, and an id is never used again; choose another")
+            raise ConfigurationError(
+                f"device {device}: was revoked, and an id is never given to another; choose another id, or "
+                f"`collector device reinstate {device}` if it is the same device and was never out of your hands"
+            )
         owner = await devices.owner_of(tx, kid)
         if owner is not None:
             raise ConfigurationError(
@@ -133,6 +136,27 @@ async def remove_device(store: Store, device: str, *, who: str, at_ns: int) -> N
             return
         await devices.revoke(tx, device)
         await audit.record(tx, who=who, action="device.remove", subject=device, detail={}, at_ns=at_ns)
+        await feed.append(tx, FeedKind.DEVICE, device)
+
+
+async def reinstate_device(store: Store, device: str, *, who: str, at_ns: int) -> None:
+    """Take a device again that was revoked by mistake, with the keys that it had. Again changes nothing.
+
+    What it sent meanwhile waits in the dead letters. A device that was out of its owner's hands is not to be
+    reinstated: its key may have been copied.
+
+    Raises:
+        NotFoundError: there is no such device.
+        StoreError: nothing was changed.
+    """
+    async with store.write() as tx:
+        status = await devices.status_of(tx, device)
+        if status is None:
+            raise _no_such_device(device)
+        if status is DeviceStatus.ENROLLED:
+            return
+        await devices.reinstate(tx, device)
+        await audit.record(tx, who=who, action="device.reinstate", subject=device, detail={}, at_ns=at_ns)
         await feed.append(tx, FeedKind.DEVICE, device)
 
 

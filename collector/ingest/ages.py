@@ -12,6 +12,8 @@ Owned by the ingest task.
 
 from __future__ import annotations
 
+import functools
+
 from collector.domain import Age
 from edge_wire.clock import UNSYNCHRONISED_ERROR_NS
 
@@ -19,7 +21,8 @@ from edge_wire.clock import UNSYNCHRONISED_ERROR_NS
 _DRIFT = 1e-4
 # The boot clocks tell a capture time only as well as a message's way here was short: a claim as near as this stands.
 _CLAIM_STANDS_NS = 2_000_000_000
-_LIVE, _HISTORICAL = Age(False), Age(True)
+_LIVE = Age(False)
+_MINUTE_NS = 60 * 1_000_000_000
 _UNKNOWN = Age(False, "Age unknown: the device's clock cannot be trusted and nothing live has come from that boot.")
 
 
@@ -53,7 +56,7 @@ class BootClocks:
 def judge_age(
     age_ns: int | None, *, captured_at_ns: int, clock_error_ns: int, received_at_ns: int, historical_after_ns: int
 ) -> Age:
-    """Return whether a detection is historical.
+    """Return whether a detection is historical; with how late it came, if it is.
 
     Args:
         age_ns: by the boot clocks, None where they do not tell.
@@ -63,10 +66,17 @@ def judge_age(
         historical_after_ns: older than this is historical.
     """
     if age_ns is not None:
-        return _HISTORICAL if age_ns > historical_after_ns else _LIVE
+        return _late(age_ns // _MINUTE_NS) if age_ns > historical_after_ns else _LIVE
     if clock_error_ns >= min(UNSYNCHRONISED_ERROR_NS, historical_after_ns):
         return _UNKNOWN
-    return _HISTORICAL if received_at_ns - captured_at_ns > historical_after_ns else _LIVE
+    age_ns = received_at_ns - captured_at_ns
+    return _late(age_ns // _MINUTE_NS) if age_ns > historical_after_ns else _LIVE
+
+
+@functools.lru_cache(maxsize=10_000)
+def _late(minutes: int) -> Age:
+    passed = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min" if minutes else "a minute"
+    return Age(True, f"Historical: it was captured {passed} before it arrived here.")
 
 
 def capture_time_ns(age_ns: int | None, *, captured_at_ns: int, clock_error_ns: int, received_at_ns: int) -> int:

@@ -20,7 +20,8 @@ from collector.ports import Raiser
 from collector.store.database import Store
 from edge_wire.clock import Clock
 
-# Three of them fit into what the broker sends ahead (link): one committed, one verified, one on its way here.
+# PROTOCOL: an ack is at most so many rows behind its commit. Small batches are dear: a transaction has some twenty
+# statements, whatever its size.
 _MOST = 500
 # Bounds what one transaction writes to files, and so how long it holds the store.
 _MOST_BYTES = 1 << 20

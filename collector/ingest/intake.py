@@ -87,7 +87,7 @@ class Settled:
         unopened: what enrolled devices signed with a key that nobody here knows: its Open is to be asked for.
         early: presence and health of epochs that are not open yet, of enrolled devices, to be judged again when they
             are.
-        opened: devices that opened an epoch.
+        opened: devices of which an epoch is open that may not have been before.
         asked: files of alerts that are wanted now: the alert is new, a revision named others, or a clip is complete.
         births: connections that are up, as their signed births (also the retained ones) have just said.
         statements: what devices say that they hold.
@@ -254,7 +254,7 @@ class Intake:
     async def _poison(self, batch: _Batch, one: Accepted | DeadLetter, enrolled: bool) -> tuple[str, str] | None:
         """Return why nobody can use a genuine message, None if somebody can."""
         if not enrolled:
-            return "revoked", f"{one.topic.device}: the device is revoked"
+            return intake.REVOKED, f"{one.topic.device}: the device is revoked"
         if isinstance(one, DeadLetter):
             return one.reason, one.detail
         if isinstance(one.message.body, Media):
@@ -335,6 +335,7 @@ class Intake:
         changes = await self._links.follow(batch.tx, accepted, live)
         batch.feed += [(FeedKind.DEVICE, device) for device in changes.devices]
         batch.settled.early += changes.early
+        batch.settled.opened |= changes.opened
         batch.settled.births += changes.births
 
 

@@ -1,4 +1,4 @@
-"""The one place where the collector touches MQTT: paho's network thread on one side, the ingest task on the other.
+"""The one place where ingest touches MQTT: paho's network thread on one side, the ingest task on the other.
 
 The session is fixed and lasts (client id, clean start false): what comes while the collector is away waits at the
 broker, though nothing depends on it. A publish is confirmed to the broker only when ``confirm`` is called, after the

@@ -38,11 +38,13 @@ class LinkChanges:
         devices: whose link or health is shown differently now.
         early: presence and health of epochs that are not open yet.
         births: connections that are up, as their births (also the retained ones) have just said.
+        opened: whose epoch is open, be it by another collector: what came before its Open need not wait any more.
     """
 
     devices: list[str] = field(default_factory=list)
     early: list[Received] = field(default_factory=list)
     births: list[Birth] = field(default_factory=list)
+    opened: set[str] = field(default_factory=set)
 
 
 class LinkIntake:
@@ -74,6 +76,7 @@ class LinkIntake:
             if boot_id is None:
                 changes.early.append(word.received)
                 continue
+            changes.opened.add(word.topic.device)
             if isinstance(word.body, Health) and word.received.retained:
                 # No device asks a broker to keep its health: whenever this was said, it was not now.
                 continue

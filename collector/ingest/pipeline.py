@@ -97,7 +97,7 @@ class Pipeline:
         self._keyring = Keyring(store)
         self._intake = intake
         self._downlink = downlink
-        self._resending = Resending(store)
+        self._resending = Resending(store, downlink.ask_again)
         self._link = link
         self._utc_ns = utc_ns
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="verify")
@@ -107,6 +107,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Let the verifying threads go."""
+        self._resending.close()
         self._threads.shutdown()
 
     async def settle(self, batch: Sequence[Received]) -> None:
@@ -134,7 +135,7 @@ class Pipeline:
             self._addresses[birth.topic.device] = address
             if birth.retained:
                 self._downlink.tell_store(address)
-        self._downlink.ask_again(await self._resending.after(settled.statements))
+        self._resending.note(settled.statements)
         for device in {birth.topic.device for birth in settled.births}:
             await self.ask_for_missing(device)
         for one in settled.early:

@@ -7,13 +7,15 @@ times by one collector process: what a device no longer holds it does not answer
 A store that went back in time may not know an epoch's key either. Rows that nobody can verify for want of it are not
 refused, or their device would give them up: its Open is asked for instead.
 
-Owned by the ingest task. What it remembers only spares questions and may be lost at any time.
+Looking for what is absent counts rows, which may take a while when many devices state at once: it has a task of its
+own, and ingest does not wait. What it remembers only spares questions and may be lost at any time.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import structlog
@@ -50,29 +52,46 @@ class Resending:
 
     Args:
         store: what is here.
+        ask: sends questions.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ask: Callable[[list[tuple[Address, Resend]]], None]) -> None:
         self._store = store
+        self._ask = ask
+        self._stated: dict[str, Stated] = {}
+        self._task: asyncio.Task[None] | None = None
         # Up to where nothing is to be asked for: what is here stays here.
         self._settled_to: OrderedDict[StreamKey, int] = OrderedDict()
         # What was asked for once, twice, and often enough.
         self._asked: OrderedDict[StreamKey, tuple[Runs, ...]] = OrderedDict()
         self._opens_asked_ns: OrderedDict[tuple[str, int], int] = OrderedDict()
 
-    async def after(self, stated: Sequence[Stated]) -> list[tuple[Address, Resend]]:
-        """Return what to ask for after these Statements were committed; reports, with the Opens, first.
+    def note(self, stated: Iterable[Stated]) -> None:
+        """Look, soon, for what is absent after these Statements were committed; of a device only the last counts."""
+        for one in stated:
+            self._stated.pop(one.topic.device, None)
+            self._stated[one.topic.device] = one
+        if self._stated and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._look(), name="resending")
 
-        A store that cannot be reached is no reason to fail: the next Statement asks.
+    async def caught_up(self) -> None:
+        """Wait until everything that was noted is asked for."""
+        if self._task is not None:
+            await self._task
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def after(self, one: Stated) -> list[tuple[Address, Resend]]:
+        """Return what to ask for after a Statement was committed; reports, with the Opens, first.
+
+        Raises:
+            StoreError: the store cannot be reached.
         """
-        asking: list[tuple[Address, Resend]] = []
-        try:
-            for one in stated:
-                async with self._store.read() as tx:
-                    asking += await self._after(tx, one)
-        except StoreError as error:
-            _log.warning("rows_not_asked_for", error=str(error))
-        return asking
+        async with self._store.read() as tx:
+            return await self._after(tx, one)
 
     def opens_of(self, unopened: Iterable[Refused]) -> list[tuple[Address, Resend]]:
         """Return questions for the Opens of epochs whose rows came although nobody here knows their key.
@@ -94,6 +113,15 @@ class Resending:
             address = Address(one.topic.agency, one.topic.device, *connection)
             asking.append((address, Resend(epoch, Stream.REPORT, ((1, 1),))))
         return asking
+
+    async def _look(self) -> None:
+        while self._stated:
+            one = self._stated.pop(next(iter(self._stated)))
+            try:
+                self._ask(await self.after(one))
+            except StoreError as error:
+                # The next Statement asks.
+                _log.warning("rows_not_asked_for", device=one.topic.device, error=str(error))
 
     async def _after(self, tx: Transaction, one: Stated) -> list[tuple[Address, Resend]]:
         address = Address(one.topic.agency, one.topic.device, *one.connection)

@@ -57,7 +57,8 @@ def _judge(facts: StreamFacts, *, reports_under_way: bool) -> Account:
         unknown += waiting + surplus
         waiting = surplus = 0
     if reports_under_way and (missing or surplus):
-        missing, waiting, surplus = (), count(absent), 0
+        waiting += count(missing) + surplus
+        missing, surplus = (), 0
     if missing or surplus:
         word = Word.MISSING
     elif waiting or not _is_covered(facts) or (beyond and not unknown):

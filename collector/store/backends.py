@@ -40,8 +40,12 @@ class Backend(Protocol):
         """
         ...
 
-    def engine(self, *, to_read: bool) -> AsyncEngine:
+    def engine(self, *, to_read: bool, patient: bool = False) -> AsyncEngine:
         """Return an engine, which connects when it is first used.
+
+        Args:
+            to_read: only to read.
+            patient: a statement may take as long as it likes (a migration).
 
         Raises:
             ConfigurationError: a certificate that it needs cannot be read.

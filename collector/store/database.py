@@ -96,7 +96,7 @@ class Store:
 
     @classmethod
     async def _opened(cls, backend: Backend, prepare: Callable[[Connection], None], *, to_read: bool) -> Store:
-        engine = backend.engine(to_read=to_read)
+        engine = backend.engine(to_read=to_read, patient=True)
         options = backend.reading if to_read else backend.writing
         try:
             with _classed(backend):
@@ -106,10 +106,9 @@ class Store:
                         await turns.alone(connection)
                     await connection.run_sync(prepare)
                     store_id = (await connection.execute(select(tables.store.c.store_id))).scalar_one()
-        except BaseException:
+        finally:
             await engine.dispose()
-            raise
-        return cls(backend, engine, store_id)
+        return cls(backend, backend.engine(to_read=to_read), store_id)
 
     async def close(self) -> None:
         """Close every connection; the store may not be used afterwards."""

@@ -45,5 +45,14 @@ async def move(tx: AsyncConnection, device: str, site: str) -> None:
 
 async def revoke(tx: AsyncConnection, device: str) -> None:
     """From now on nothing of this device is taken."""
+    await _set_status(tx, device, DeviceStatus.REVOKED)
+
+
+async def reinstate(tx: AsyncConnection, device: str) -> None:
+    """From now on what this device sends is taken again, by the keys that it had."""
+    await _set_status(tx, device, DeviceStatus.ENROLLED)
+
+
+async def _set_status(tx: AsyncConnection, device: str, status: DeviceStatus) -> None:
     table = tables.device
-    await tx.execute(update(table).where(table.c.id == device).values(status=str(DeviceStatus.REVOKED)))
+    await tx.execute(update(table).where(table.c.id == device).values(status=str(status)))

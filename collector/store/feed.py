@@ -13,10 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.store import tables, turns
+from collector.store.bulk import Bulk
+
+_ROWS = Bulk(tables.feed, ("kind", "ref"))
 
 
 class FeedKind(StrEnum):
@@ -76,10 +79,10 @@ async def append(tx: AsyncConnection, kind: FeedKind, ref: str | int) -> None:
 
 async def append_all(tx: AsyncConnection, rows: Iterable[tuple[FeedKind, str | int]]) -> None:
     """Append rows in their order."""
-    values = [{"kind": str(kind), "ref": str(ref)} for kind, ref in rows]
+    values = [(str(kind), str(ref)) for kind, ref in rows]
     if values:
         await turns.of_feed(tx)
-        await tx.execute(insert(tables.feed), values)
+        await _ROWS.insert(tx, values)
 
 
 async def after(tx: AsyncConnection, number: int, limit: int = 500) -> list[FeedRow]:

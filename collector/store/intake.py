@@ -27,6 +27,9 @@ _SPARSE = 4
 _FEW_STREAMS = 4
 LETTERS_A_DEVICE = 1_000
 """How many letters that are not genuine are kept under one device's name; the oldest give way."""
+QUARANTINED_A_DEVICE = 20_000
+"""How many that a revoked device signed are kept: whoever enrols it again may want them all."""
+REVOKED = "revoked"
 _Item = TypeVar("_Item")
 
 
@@ -69,7 +72,8 @@ class Letter:
     """One message that nobody can use.
 
     What is genuine is evidence, and is kept. What is not could be anybody's: at most ``LETTERS_A_DEVICE`` of it are
-    kept under one device's name (and as many without one), so that nobody fills the store with it.
+    kept under one device's name (and as many without one), so that nobody fills the store with it; of what a revoked
+    device signed ``QUARANTINED_A_DEVICE``.
 
     Attributes:
         digest: SHA-256 of its bytes; the same bytes again only count.
@@ -181,9 +185,14 @@ async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
         ]
         if fresh:
             await tx.execute(insert(table), fresh)
-    for device in {one.device for one in best.values() if not one.genuine}:
-        same = (table.c.device.is_(None) if device is None else table.c.device == device, ~table.c.genuine)
-        room = select(table.c.id).where(*same).order_by(table.c.id.desc()).limit(LETTERS_A_DEVICE)
+    for device, revoked in {(one.device, one.reason == REVOKED) for one in best.values() if not one.genuine}:
+        same = (
+            table.c.device.is_(None) if device is None else table.c.device == device,
+            ~table.c.genuine,
+            table.c.reason == REVOKED if revoked else table.c.reason != REVOKED,
+        )
+        most = QUARANTINED_A_DEVICE if revoked else LETTERS_A_DEVICE
+        room = select(table.c.id).where(*same).order_by(table.c.id.desc()).limit(most)
         await tx.execute(delete(table).where(*same, table.c.id.not_in(room)))
 
 

@@ -136,7 +136,8 @@ class Leased:
             await self._tried(self._release)
 
     def _lost(self) -> None:
-        if not self._store.shared:
+        # Whoever is about to end may well be relieved already.
+        if not self._store.shared and not self._stopping.is_set():
             raise ConfigurationError(
                 f"store {self._store.where}: another collector was started on it; a file serves one, several share a "
                 "PostgreSQL database (docs/postgresql.md)"

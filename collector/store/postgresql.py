@@ -72,14 +72,17 @@ class Postgresql:
     def expect(self) -> None:
         """Nothing: connecting tells."""
 
-    def engine(self, *, to_read: bool) -> AsyncEngine:
-        """Return an engine over the database.
+    def engine(self, *, to_read: bool, patient: bool = False) -> AsyncEngine:
+        """Return an engine over the database; unless it is ``patient``, no statement may take longer than a minute.
 
         Raises:
             ConfigurationError: the certificate of ``sslrootcert`` cannot be read.
         """
         settings = _SETTINGS | ({"default_transaction_read_only": "on"} if to_read else {})
-        connect: dict[str, Any] = {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S, "server_settings": settings}
+        connect: dict[str, Any] = {"timeout": _CONNECT_S, "server_settings": settings}
+        if not patient:
+            # A network that swallows everything is noticed.
+            connect["command_timeout"] = _COMMAND_S
         if "ssl" not in self._url.query and self._host not in _LOCAL and not self._host.startswith("/"):
             connect["ssl"] = self._tls()
         engine = create_async_engine(

@@ -22,6 +22,7 @@ from alembic import command
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, and_, delete, exc, func, inspect, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import ConfigurationError, StoreError
@@ -47,6 +48,19 @@ class TableCopy:
 
     table: str
     columns: tuple[str, ...]
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite store, None for another one.
+
+    Raises:
+        ConfigurationError: not a URL.
+    """
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError as error:
+        raise ConfigurationError("store: got what is not a URL") from error
+    return Path(parsed.database) if parsed.drivername.startswith("sqlite") and parsed.database else None
 
 
 async def copy_file(database: Path, target: Path, progress: Progress) -> None:

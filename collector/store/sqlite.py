@@ -75,7 +75,7 @@ class Sqlite:
                 "its path?"
             )
 
-    def engine(self, *, to_read: bool) -> AsyncEngine:
+    def engine(self, *, to_read: bool, patient: bool = False) -> AsyncEngine:
         """Return an engine over the file."""
         pragmas = (f"busy_timeout={self._busy_timeout_ms}", *(_READER_PRAGMAS if to_read else _WRITER_PRAGMAS))
 

@@ -163,7 +163,9 @@ def in_words(report: Report) -> str:
     link = report.link
     if link is not None:
         if report.fresh:
-            lines.append(f"  link     {link.state}, connection {link.connection}, {_last_ack(link)}")
+            lines.append(
+                f"  link     {link.state}, connection {link.connection}, {_last_ack(link, report.age_s or 0.0)}"
+            )
         else:
             lines.append(f"  link     the last that was said: {link.state}, {link.reason}")
     lines.append(f"  outbox   {_outbox_words(report.outbox, link if report.fresh else None)}")
@@ -176,11 +178,11 @@ def in_words(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _last_ack(link: UplinkStatus) -> str:
+def _last_ack(link: UplinkStatus, said_s: float) -> str:
     if link.last_ack_age_s is None:
         return "never acked"
     took = "" if link.ack_round_trip_ms is None else f", which took {link.ack_round_trip_ms:,.0f} ms"
-    return f"last ack {link.last_ack_age_s:,.0f} s before{took}"
+    return f"last ack {link.last_ack_age_s + said_s:,.0f} s ago{took}"
 
 
 def _outbox_words(outbox: OutboxState, link: UplinkStatus | None) -> str:

@@ -14,9 +14,10 @@ from functools import partial
 import structlog
 
 from edge_agent.errors import OutboxError
+from edge_agent.outbox.entries import Entry
 from edge_agent.outbox.evidence import Evidence, Share
 from edge_agent.outbox.faults import OutboxFullError, is_full
-from edge_agent.outbox.rows import Entry, Rows
+from edge_agent.outbox.rows import Rows
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.writer import Writer
 from edge_agent.sending import Identity

@@ -7,8 +7,9 @@ writing task, a small transaction at a time, between which detections are stored
 -   Below ``free_floor_bytes`` the same, but no detections: a disk that others have filled would otherwise cost every
     read and shot while there is still room for them.
 -   A write that finds no room is reported with ``relieve``. That releases the ballast, which nearly always is enough;
-    what was acked and full frames go until it can be made again. Anything else goes only as far as the write at hand
-    needs it: a disk that is full for a second must not cost what waits to be sent.
+    what was acked and full frames go until it can be made again. Anything else goes only when most of what the ballast
+    gave back is used too: a disk that is full for a second must not cost what waits to be sent. But it goes before all
+    is used: then the log could neither grow nor be emptied, and not even a DELETE were possible.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,10 +28,11 @@ import structlog
 from edge_agent.errors import OutboxError
 from edge_agent.outbox.conditions import Condition
 from edge_agent.outbox.disk import Ballast, Disk
+from edge_agent.outbox.entries import Entry
 from edge_agent.outbox.eviction import Evicted, Rank, evict
 from edge_agent.outbox.faults import OutboxFullError
 from edge_agent.outbox.files import Files
-from edge_agent.outbox.rows import Entry, Rows
+from edge_agent.outbox.rows import Rows
 from edge_agent.outbox.schema import PAGES
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.writer import Writer
@@ -77,6 +79,7 @@ class Housekeeping:
         writer: where changes go through.
         rows: the rows.
         files: the files.
+        enqueued: called after something was put into the queue.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Housekeeping:
         writer: Writer[Entry, Identity],
         rows: Rows,
         files: Files,
+        enqueued: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -98,6 +102,7 @@ class Housekeeping:
         self._writer = writer
         self._rows = rows
         self._files = files
+        self._enqueued = enqueued
         self._ballast = Ballast(settings.ballast, settings.ballast_bytes)
         # What is deleted is first written to the log: on a full file system a transaction has to fit into what the
         # ballast gave back, and as much stays free beside the ballast when it is made again.
@@ -107,7 +112,7 @@ class Housekeeping:
         self._unmeasured_bytes = 0
         self._look_after_bytes = min(_LOOK_AFTER_BYTES, settings.quota_bytes // (2 * _SLACK))
         self._uncommitted: Counter[int] = Counter()
-        self._full = False
+        self._full = not self._ballast.held
         self._relieved = 0
         self._purged_boot_ns = clock.boot_ns()
 
@@ -127,6 +132,11 @@ class Housekeeping:
     def uncommitted(self) -> Mapping[int, int]:
         """How many messages of each kind failed before a commit and are in no loss record yet."""
         return dict(self._uncommitted)
+
+    @property
+    def full(self) -> bool:
+        """Whether a write found no room, and there is not yet enough to make the ballast again."""
+        return self._full
 
     @property
     def relieved(self) -> int:
@@ -221,6 +231,7 @@ class Housekeeping:
         if counts := Counter(self._uncommitted):
             await self._writer.run(partial(self._rows.record_uncommitted, counts))
             self._uncommitted -= counts
+            self._enqueued()
 
     async def _make_ballast(self) -> None:
         try:
@@ -256,16 +267,18 @@ class Housekeeping:
 
     def _floor_bytes(self, rank: Rank) -> int:
         """How much is to be free before anything of ``rank`` stays."""
+        full_bytes = self._beside_bytes if self._full else 0
         if rank.detections:
-            return 0
-        again_bytes = self._settings.ballast_bytes + self._beside_bytes if self._full and rank <= Rank.FRAMES else 0
-        return max(again_bytes, self._settings.free_floor_bytes)
+            return full_bytes
+        again_bytes = self._settings.ballast_bytes if self._full and rank <= Rank.FRAMES else 0
+        return max(again_bytes + full_bytes, self._settings.free_floor_bytes)
 
     async def _evict_some(self, rank: Rank, wanted_bytes: int) -> Evicted:
         async with self._files.lock:
             evicted = await self._evict_less_and_less(rank, wanted_bytes)
             await self._files.remove_locked(evicted.files)
         if evicted.unsent:
+            self._enqueued()
             _log.error("unsent rows evicted", what=rank.name.lower(), rows=evicted.unsent)
         return evicted
 
@@ -284,7 +297,7 @@ class Housekeeping:
             ((pages, spare, page_bytes),) = await self._reader.execute_fetchall(PAGES)
             free_bytes = await asyncio.to_thread(self._disk.free_bytes, self._settings.folder)
         except sqlite3.Error as error:
-            raise self._writer.explained(error) from error
+            raise self._writer.explained(error, "could not be measured") from error
         except OSError as error:
             raise OutboxError(f"{self._settings.folder}: cannot be measured: {error}") from error
         return _Measured((pages - spare) * page_bytes + self._files.kept_bytes, spare * page_bytes, free_bytes)

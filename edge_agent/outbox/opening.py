@@ -12,9 +12,8 @@ import asyncio
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +23,34 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import journal as journals
-from edge_agent.outbox import schema, wal
-from edge_agent.outbox.conditions import EVICTED_AT, Condition, opening_facts
+from edge_agent.outbox import recovery, schema, wal
+from edge_agent.outbox.conditions import Condition, opening_facts
 from edge_agent.outbox.disk import Disk
 from edge_agent.outbox.durable import sync_folder
+from edge_agent.outbox.entries import INSERT_ROW, row_values
 from edge_agent.outbox.evidence import Evidence, Share
 from edge_agent.outbox.faults import OutboxFullError, is_full
 from edge_agent.outbox.journal import Journal, JournalEpoch
 from edge_agent.outbox.lock import unusable
-from edge_agent.outbox.losses import MAX_RANGES, Reason
-from edge_agent.outbox.rows import INSERT_ROW, row_values
-from edge_agent.outbox.salvage import salvage
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.provisioning.device_key import DeviceKey
 from edge_agent.sending import Identity, Urgency
 from edge_wire import codec, cose
 from edge_wire.clock import Clock, boot_id
 from edge_wire.messages import Header, LastSequence, LossRecord, Open, Stream
-from edge_wire.packing import ranges_of
 from edge_wire.topics import Channel
 
 _log = structlog.get_logger(__name__)
-_SALVAGE_CHUNK = 1_000
 _PAGE_BYTES = 4_096
+# From the indexes: no row was queued after it was settled.
+_LAST_TIME = """
+SELECT max(last) FROM (
+  SELECT (SELECT max(queued_boot_ns) FROM rows WHERE state = 0 AND urgency = value) AS last
+  FROM json_each('[0, 1, 2, 3, 4, 5, 6]')
+  UNION ALL SELECT max(settled_boot_ns) FROM rows WHERE state <> 0
+  UNION ALL SELECT max(kept_boot_ns) FROM files
+)
+"""
 _SHORTEST_LOG_PAGES, _LONGEST_LOG_PAGES = 64, 1_000
 
 
@@ -63,6 +67,7 @@ class Opened:
         store_id: the store that acked last, if any did.
         kept_bytes: what the files beside the database take, by share.
         found: what was wrong with what lay there.
+        offset_ns: what is added to the boot clock, for all times in the database.
     """
 
     database: aiosqlite.Connection
@@ -73,6 +78,7 @@ class Opened:
     store_id: bytes | None
     kept_bytes: Mapping[Share, int]
     found: frozenset[Condition]
+    offset_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,144 +229,63 @@ async def _begin(
     # A TPM takes half a second for this: not on the event loop.
     envelope = await asyncio.to_thread(device_key.sign, codec.encode(header, body), aad)
 
-    await _restart_times(database, settings, this_boot, boot_ns)
+    offset_ns = await _carry_on_time(database, settings, this_boot, boot_ns)
+    now_ns = boot_ns + offset_ns
     await database.executemany("REPLACE INTO facts (name, value) VALUES (?, ?)", opening_facts(settings, found))
     lost: list[LossRecord] = []
     if before.corrupt:
         known = {old for (old,) in await database.execute_fetchall("SELECT epoch FROM epochs")}
-        await _bring_back_opens(database, journalled, boot_ns)
-        back = await _salvage(database, taken.aside, boot_ns - settings.live_for_ns - 1) if taken.aside else set()
+        await recovery.bring_back_opens(database, journalled, now_ns)
+        back = (
+            await recovery.put_back(database, taken.aside, boot_ns - settings.live_for_ns - 1) if taken.aside else set()
+        )
         back |= {Identity(old.epoch, Stream.REPORT, 1) for old in journalled}
-        lost = [record for old in journalled[:-1] if old.epoch not in known for record in _lost_of(old, back)]
+        lost = [record for old in journalled[:-1] if old.epoch not in known for record in recovery.lost_of(old, back)]
     await database.execute("INSERT INTO epochs (epoch) VALUES (?)", (epoch,))
     await database.executemany(
         "INSERT INTO counters (epoch, stream, next_sequence) VALUES (?, ?, ?)",
         [(epoch, stream, 2 + len(lost) if stream == Stream.REPORT else 1) for stream in Stream],
     )
     identity = Identity(epoch, Stream.REPORT, 1)
-    await database.execute(INSERT_ROW, row_values(identity, body, Urgency.OPEN, boot_ns, envelope))
+    await database.execute(INSERT_ROW, row_values(identity, body, Urgency.OPEN, now_ns, envelope))
     for sequence, record in enumerate(lost, start=2):
         told = cose.sign(codec.encode(replace(header, sequence=sequence), record), epoch_key, aad)
         identity = Identity(epoch, Stream.REPORT, sequence)
-        await database.execute(INSERT_ROW, row_values(identity, record, Urgency.REPORT, boot_ns, told))
-    kept_bytes = await _adopt_files(database, Evidence(settings.evidence), boot_ns)
+        await database.execute(INSERT_ROW, row_values(identity, record, Urgency.REPORT, now_ns, told))
+    kept_bytes = await _adopt_files(database, Evidence(settings.evidence), now_ns)
     await database.commit()
 
-    older = await _still_of_interest(database, journalled)
+    older = await recovery.with_pending_rows(database, journalled, epoch)
     reserved = dict.fromkeys(Stream, settings.journal_block) | {Stream.REPORT: settings.journal_block + len(lost)}
     journal = Journal(settings.journal, (*older, JournalEpoch(epoch, reserved, envelope)), settings.journal_block)
     await asyncio.to_thread(journal.write)
     stores = await database.execute_fetchall("SELECT value FROM facts WHERE name = 'store_id'")
     store_id = next((value for (value,) in stores), None)
-    return Opened(database, journal, epoch, epoch_key, body, store_id, kept_bytes, found)
+    return Opened(database, journal, epoch, epoch_key, body, store_id, kept_bytes, found, offset_ns)
 
 
-def _lost_of(old: JournalEpoch, back: Collection[Identity]) -> Iterator[LossRecord]:
-    """Name what an older epoch had pending in a database that was set aside, but for the rows that are back."""
-    for stream, last in old.reserved_to.items():
-        pending = range(old.pending_from[stream], last + 1)
-        ranges = ranges_of(sequence for sequence in pending if Identity(old.epoch, stream, sequence) not in back)
-        for at in range(0, len(ranges), MAX_RANGES):
-            yield LossRecord(old.epoch, stream, ranges[at : at + MAX_RANGES], Reason.CORRUPT)
-
-
-async def _salvage(database: aiosqlite.Connection, aside: Path, queued_boot_ns: int) -> set[Identity]:
-    """Put back what can still be read of the database that was set aside, as backlog; return which rows."""
-    back: set[Identity] = set()
-    await database.execute("SAVEPOINT salvage")
-    try:
-        rows = salvage(aside)
-        while chunk := await asyncio.to_thread(lambda: list(islice(rows, _SALVAGE_CHUNK))):
-            values = [tuple(row._replace(queued_boot_ns=queued_boot_ns)) for row in chunk]
-            await database.executemany(INSERT_ROW.replace("INSERT", "INSERT OR IGNORE", 1), values)
-            back.update(Identity(row.epoch, Stream(row.stream), row.sequence) for row in chunk)
-    except sqlite3.Error as error:
-        _log.error("rows could not be put back, they stay in the file", file=str(aside), error=str(error))
-        await database.execute("ROLLBACK TO salvage")
-        back = set()
-    # An epoch that the journal does not know had its Open acked.
-    await database.execute(
-        "INSERT OR IGNORE INTO epochs (epoch, open_acked, recovered) SELECT DISTINCT epoch, 1, 1 FROM rows"
-    )
-    await database.execute(
-        "INSERT INTO counters (epoch, stream, next_sequence) "
-        "SELECT epoch, stream, max(sequence) + 1 FROM rows WHERE true GROUP BY epoch, stream "
-        "ON CONFLICT DO UPDATE SET next_sequence = max(next_sequence, excluded.next_sequence)"
-    )
-    await database.execute("RELEASE salvage")
-    _log.warning("rows put back from the database that was set aside", rows=len(back))
-    return back
-
-
-async def _still_of_interest(
-    database: aiosqlite.Connection, journalled: Sequence[JournalEpoch]
-) -> tuple[JournalEpoch, ...]:
-    """Return the older epochs that the new journal lists, with what of them is pending now."""
-    kept: list[JournalEpoch] = []
-    for old in journalled:
-        found = await database.execute_fetchall(
-            """
-            SELECT c.stream, c.next_sequence, e.open_acked, e.recovered,
-              (SELECT min(sequence) FROM rows r WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0)
-            FROM counters c JOIN epochs e USING (epoch) WHERE c.epoch = ?
-            """,
-            (old.epoch,),
-        )
-        last, pending_from = dict(old.reserved_to), dict.fromkeys(Stream, 1)
-        for stream, following, _, recovered, lowest in found:
-            if not recovered:  # the counters of what came back after a damage say nothing
-                last[Stream(stream)] = following - 1
-            pending_from[Stream(stream)] = last[Stream(stream)] + 1 if lowest is None else lowest
-        if any(not acked or lowest is not None for _, _, acked, _, lowest in found):
-            kept.append(JournalEpoch(old.epoch, last, old.open_envelope, pending_from))
-    return tuple(kept)
-
-
-async def _restart_times(
+async def _carry_on_time(
     database: aiosqlite.Connection, settings: OutboxSettings, this_boot: bytes, boot_ns: int
-) -> None:
-    """Carry the rows' times over a reboot, which sets the boot clock back to zero.
+) -> int:
+    """Return what is to be added to the boot clock, so that it goes on over a reboot, which sets it back to zero.
 
     How long the machine was off is unknown without trusting the wall clock. It counts as ``live_for``: nothing from
-    before is live any more, and what has to be deleted in time is kept longer by at most the time without power.
+    before is live any more, and what has to be deleted in time is kept longer by at most the time without power. No
+    row is touched: there may be millions, and no room to write them again.
     """
     facts: dict[str, Any] = {
         name: value for name, value in await database.execute_fetchall("SELECT name, value FROM facts")
     }
-    if EVICTED_AT in facts and facts.get("boot_id") != this_boot:
-        await database.execute("DELETE FROM facts WHERE name = ?", (EVICTED_AT,))
+    offset_ns = int(facts.get(schema.OFFSET, 0))
     if facts.get("boot_id") not in (None, this_boot):
-        ((queued, settled),) = await database.execute_fetchall(
-            "SELECT coalesce(max(queued_boot_ns), 0), coalesce(max(settled_boot_ns), 0) FROM rows"
-        )
-        ((kept,),) = await database.execute_fetchall("SELECT coalesce(max(kept_boot_ns), 0) FROM files")
-        shift_ns = boot_ns - settings.live_for_ns - 1 - max(facts["last_seen_boot_ns"], queued, settled, kept)
-        await database.execute("UPDATE files SET kept_boot_ns = kept_boot_ns + ?", (shift_ns,))
-        await database.execute(
-            "UPDATE rows SET queued_boot_ns = queued_boot_ns + ?, settled_boot_ns = settled_boot_ns + ?",
-            (shift_ns, shift_ns),
-        )
-    await database.executemany(
-        "REPLACE INTO facts (name, value) VALUES (?, ?)", [("boot_id", this_boot), ("last_seen_boot_ns", boot_ns)]
-    )
+        ((last,),) = await database.execute_fetchall(_LAST_TIME)
+        offset_ns = max(facts["last_seen_boot_ns"], last or 0) + settings.live_for_ns + 1 - boot_ns
+    values = [("boot_id", this_boot), (schema.OFFSET, offset_ns), ("last_seen_boot_ns", boot_ns + offset_ns)]
+    await database.executemany("REPLACE INTO facts (name, value) VALUES (?, ?)", values)
+    return offset_ns
 
 
-async def _bring_back_opens(database: aiosqlite.Connection, journalled: Sequence[JournalEpoch], boot_ns: int) -> None:
-    for old in journalled:
-        found = await database.execute_fetchall("SELECT 1 FROM epochs WHERE epoch = ?", (old.epoch,))
-        if found:
-            continue
-        await database.execute("INSERT INTO epochs (epoch, recovered) VALUES (?, 1)", (old.epoch,))
-        await database.execute(
-            "INSERT INTO counters (epoch, stream, next_sequence) VALUES (?, ?, 2)", (old.epoch, Stream.REPORT)
-        )
-        body = codec.decode_up(cose.parse(old.open_envelope).payload).body
-        identity = Identity(old.epoch, Stream.REPORT, 1)
-        values = row_values(identity, body, Urgency.OPEN, boot_ns, old.open_envelope)
-        await database.execute(INSERT_ROW, values)
-
-
-async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence, boot_ns: int) -> dict[Share, int]:
+async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence, now_ns: int) -> dict[Share, int]:
     """Bring the table of files and the folder together, and return how many bytes are kept."""
     held = dict(await asyncio.to_thread(lambda: list(evidence.sweep())))
     known = {sha256 for (sha256,) in await database.execute_fetchall("SELECT sha256 FROM files")}
@@ -374,7 +299,7 @@ async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence, boot_
     await database.executemany(
         "UPDATE files SET part = ?, share = ?, kept_boot_ns = CASE WHEN share IS NULL THEN ? ELSE kept_boot_ns END "
         "WHERE sha256 = ?",
-        [(part, Share.of(part), boot_ns, sha256) for part, sha256 in zip(parts, unknown, strict=True)],
+        [(part, Share.of(part), now_ns, sha256) for part, sha256 in zip(parts, unknown, strict=True)],
     )
     sums = await database.execute_fetchall("SELECT share, sum(size_bytes) FROM files GROUP BY share")
     return dict.fromkeys(Share, 0) | {Share(share): size_bytes for share, size_bytes in sums}

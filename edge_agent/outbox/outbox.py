@@ -7,6 +7,7 @@ after the commit that it reflects.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import sqlite3
 from collections import Counter, defaultdict
@@ -22,6 +23,7 @@ from edge_agent.errors import OutboxError
 from edge_agent.outbox import ordering, schema
 from edge_agent.outbox.conditions import worst_first
 from edge_agent.outbox.disk import Ballast, Disk, FileSystem
+from edge_agent.outbox.entries import Entry, check, media_parts, named_file
 from edge_agent.outbox.evidence import Share
 from edge_agent.outbox.faults import OutboxDamagedError, OutboxFullError
 from edge_agent.outbox.files import Files
@@ -29,31 +31,26 @@ from edge_agent.outbox.housekeeping import Housekeeping
 from edge_agent.outbox.lock import FolderLock, unusable
 from edge_agent.outbox.losses import UNCOMMITTED
 from edge_agent.outbox.opening import Opened, open_epoch
-from edge_agent.outbox.rows import Entry, Rows, Settled, stream_of
+from edge_agent.outbox.rows import Rows, Settled
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.state import OutboxState, read_state
 from edge_agent.outbox.writer import Writer
 from edge_agent.provisioning.device_key import DeviceKey
 from edge_agent.records import CaptureTime
 from edge_agent.sending import AckFinding, AckOutcome, Identity, PendingRow, Refusal, Urgency
-from edge_wire import codec
 from edge_wire.clock import Clock
-from edge_wire.cose import MAX_ENVELOPE_BYTES
-from edge_wire.errors import WireError
 from edge_wire.messages import (
     KIND_OF,
+    KINDS,
     STREAM_OF,
     Ack,
     Command,
-    Header,
     Health,
-    Media,
     Open,
     Part,
     PlateRead,
     Presence,
     Resend,
-    ShotClip,
     Stream,
     UpBody,
     Wanted,
@@ -61,13 +58,10 @@ from edge_wire.messages import (
 from edge_wire.topics import Channel
 
 _log = structlog.get_logger(__name__)
-_PART_BYTES = 24 * 1024
-_ENVELOPE_OVERHEAD_BYTES = 256
 _ALMOST_FULL_BYTES = 4 << 20
 _ROW_BYTES = 1024
 """About what a row takes in the database: how soon the room is looked at rests on it, not what is found there."""
 _Result = TypeVar("_Result")
-_LARGEST = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +91,14 @@ class Outbox:
         self._opened = opened
         self._database = opened.database
         self._reader = reader
-        self._rows = Rows(opened.database, opened.journal, opened.epoch, opened.epoch_key, settings, clock)
+        self._rows = Rows(
+            opened.database, opened.journal, opened.epoch, opened.epoch_key, settings, clock, opened.offset_ns
+        )
         self._writer: Writer[Entry, Identity] = Writer(opened.database, self._rows.insert, self._free_bytes)
         self._files = Files(settings, self._writer, self._rows, opened.kept_bytes)
+        self._added = asyncio.Event()
         self._house = Housekeeping(
-            settings, clock, disk, opened.database, reader, self._writer, self._rows, self._files
+            settings, clock, disk, opened.database, reader, self._writer, self._rows, self._files, self._added.set
         )
         self._closed = False
         self._open_acked = False
@@ -109,7 +106,6 @@ class Outbox:
         self._store_id = opened.store_id
         self._superseded: set[bytes] = set()
         self._published: defaultdict[tuple[int, Stream], set[int]] = defaultdict(set)
-        self._added = asyncio.Event()
         self._writer.broken.add_done_callback(self._mark_damage)
         self._housekeeping = asyncio.create_task(self._house.run(), name="outbox-housekeeping")
         self._housekeeping.add_done_callback(self._housekeeping_ended)
@@ -137,13 +133,16 @@ class Outbox:
             if settings.folder.stat().st_mode & 0o077:
                 settings.folder.chmod(0o700)
                 _log.warning("others could look into the outbox: mode set to 0700", folder=str(settings.folder))
-            if disk.free_bytes(settings.folder) < _ALMOST_FULL_BYTES:
-                Ballast(settings.ballast, settings.ballast_bytes).release()
             lock = FolderLock(settings.folder)
         except OSError as error:
             raise unusable(settings.folder, error) from error
         try:
+            if disk.free_bytes(settings.folder) < _ALMOST_FULL_BYTES:
+                Ballast(settings.ballast, settings.ballast_bytes).release()
             opened = await open_epoch(settings, device_key, clock, disk)
+        except OSError as error:
+            lock.release()
+            raise unusable(settings.folder, error) from error
         except BaseException:
             lock.release()
             raise
@@ -155,8 +154,8 @@ class Outbox:
             raise
         outbox = cls(settings, clock, disk, lock, opened, reader)
         try:
-            await outbox.purge()
             await outbox.make_room()
+            await outbox.purge()
         except OutboxFullError as error:
             # It can still be sent from, and that alone makes room; each put says what it finds.
             _log.error("the outbox is open, but the file system is full", error=str(error))
@@ -260,7 +259,7 @@ class Outbox:
         """
         self._check(entry)
         for file in files:
-            if hashlib.sha256(file.content).digest() != _named_file(entry.body, file.part):
+            if hashlib.sha256(file.content).digest() != named_file(entry.body, file.part):
                 self._count_failed([entry])
                 raise OutboxError(f"{type(entry.body).__name__}: names another {file.part.name} than came with it")
         needs_bytes = _ROW_BYTES + 2 * sum(len(file.content) for file in files)  # in the file, and some in a row too
@@ -276,7 +275,12 @@ class Outbox:
         Args:
             kind: the message's kind on the wire, as in ``edge_wire.messages.KINDS``.
             count: how many.
+
+        Raises:
+            ValueError: there is no such kind, or none that is ever stored.
         """
+        if kind not in KINDS or STREAM_OF[KINDS[kind]] is None:
+            raise ValueError(f"kind: got {kind}, expected one of {sorted(KINDS)} that has a stream")
         self._house.note_uncommitted(kind, count)
 
     def begin_connection(self) -> int:
@@ -300,13 +304,13 @@ class Outbox:
         Raises:
             OutboxError: the database cannot be read.
         """
-        live_since_ns = self._clock.boot_ns() - self._settings.live_for_ns
+        live_since_ns = self._rows.time_ns() - self._settings.live_for_ns
         if self._writer.broken.done():
             raise self._writer.broken.result()
         try:
             due = await ordering.pending(self._reader, room, ordinary_room, without, live_since_ns)
         except sqlite3.Error as error:
-            raise self._writer.explained(error) from error
+            raise self._writer.explained(error, "could not be read") from error
         if due.corrupt:
             lost = await self._writer.run(partial(self._rows.give_up_corrupt, due.corrupt))
             _log.error("rows changed on the disk since they were signed", lost=[tuple(i) for i in lost])
@@ -415,7 +419,6 @@ class Outbox:
             OutboxError: it could not be written.
         """
         await self._house.make_room()
-        self._added.set()
 
     async def state(self) -> OutboxState:
         """Return depth, oldest age, room, losses and what is wrong, as ``edge-agent outbox`` shows them.
@@ -448,11 +451,14 @@ class Outbox:
             self._count_failed(entries)
             raise
         self._house.note_bytes(needs_bytes)
+        if self._house.full:  # and not some time later: what the ballast gave back is used up quickly
+            with contextlib.suppress(OutboxError):
+                await self.make_room()
         return stored
 
     def _check(self, entry: Entry) -> None:
         try:
-            _check(entry)
+            check(entry)
         except OutboxError:
             self._count_failed([entry])
             raise
@@ -528,55 +534,6 @@ class Outbox:
     def _goes_unasked(self, file: EvidenceFile) -> bool:
         most_bytes = self._settings.crops_up_to_bytes
         return file.part == Part.CROP and (most_bytes is None or len(file.content) <= most_bytes)
-
-
-def media_parts(
-    part: Part, sha256: bytes, content: bytes, of_epoch: int, *, track: int | None = None, sequence: int | None = None
-) -> list[Media]:
-    """Cut a file into messages of at most 24 KiB; no bytes become the one answer that it is not held."""
-    return [
-        Media(part, sha256, offset, len(content), content[offset : offset + _PART_BYTES], of_epoch, track, sequence)
-        for offset in range(0, max(len(content), 1), _PART_BYTES)
-    ]
-
-
-def _named_file(body: UpBody, part: Part) -> bytes | None:
-    match body, part:
-        case PlateRead(), Part.CROP:
-            return body.crop_sha256
-        case PlateRead(), Part.FRAME:
-            return body.frame_sha256
-        case PlateRead(), Part.OVERVIEW:
-            return body.overview.sha256 if body.overview is not None else None
-        case ShotClip(), Part.CLIP:
-            return body.clip_sha256
-        case ShotClip(), Part.RECORDING:
-            return body.recording_sha256
-    return None
-
-
-def _check(entry: Entry) -> None:
-    """Refuse what the collector could not read, before it takes a sequence.
-
-    Raises:
-        OutboxError: with the field that is wrong.
-    """
-    captured = entry.captured
-    try:
-        header = Header(
-            _LARGEST,
-            captured.utc_ns,
-            captured.boot_ns,
-            captured.error_ns,
-            stream=stream_of(entry.body),
-            sequence=_LARGEST,
-        )
-        payload = codec.encode(header, entry.body)
-        codec.decode_up(payload)
-    except (WireError, ValueError, TypeError) as error:
-        raise OutboxError(f"{type(entry.body).__name__}: cannot be sent and was not stored: {error}") from error
-    if len(payload) > MAX_ENVELOPE_BYTES - _ENVELOPE_OVERHEAD_BYTES:
-        raise OutboxError(f"{type(entry.body).__name__}: got {len(payload)} bytes, expected at most 65,280")
 
 
 def _reported(outcome: AckOutcome, ack: Ack) -> AckOutcome:

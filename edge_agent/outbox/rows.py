@@ -17,6 +17,7 @@ import aiosqlite
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.outbox.conditions import EVICTED_AT
+from edge_agent.outbox.entries import INSERT_ROW, Entry, row_values, stream_of, urgency_of
 from edge_agent.outbox.evidence import Share
 from edge_agent.outbox.journal import Journal
 from edge_agent.outbox.losses import UNCOMMITTED, Lost, Reason, count_losses, loss_records
@@ -32,18 +33,12 @@ from edge_wire.messages import (
     KINDS,
     STREAM_OF,
     Ack,
-    Change,
     Header,
-    Health,
     LossRecord,
     Media,
     Open,
     Part,
-    PlateRead,
-    Presence,
     Resend,
-    ShotArrival,
-    ShotClip,
     Statement,
     Stream,
     StreamState,
@@ -57,21 +52,6 @@ _OPEN_KIND = KIND_OF[Open]
 # Parking an Open would silence its epoch, and parking a loss record would lose the count of a loss.
 _NEVER_PARKED = {_OPEN_KIND, KIND_OF[LossRecord]}
 _STATEMENT_STREAMS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One message to be stored.
-
-    Attributes:
-        body: what it says; a kind that has a stream.
-        captured: when the light or sound arrived, or the fact came about.
-        urgency: its place in the order of sending; None for the kind's own.
-    """
-
-    body: UpBody
-    captured: CaptureTime
-    urgency: Urgency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +72,7 @@ class Rows:
         epoch_key: its key; this object is the only one that keeps it.
         settings: how the outbox is kept.
         clock: the machine's clocks.
+        offset_ns: see ``time_ns``.
     """
 
     def __init__(
@@ -102,6 +83,7 @@ class Rows:
         epoch_key: ec.EllipticCurvePrivateKey,
         settings: OutboxSettings,
         clock: Clock,
+        offset_ns: int,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -109,6 +91,11 @@ class Rows:
         self._epoch_key = epoch_key
         self._settings = settings
         self._clock = clock
+        self._offset_ns = offset_ns
+
+    def time_ns(self) -> int:
+        """The boot clock as it goes on over reboots: what every time in the database is."""
+        return self._clock.boot_ns() + self._offset_ns
 
     def now(self) -> CaptureTime:
         """The instant, as a fact that comes about now is captured."""
@@ -132,7 +119,7 @@ class Rows:
             return []
         streams = [stream_of(entry.body) for entry in entries]
         following = await self._take_sequences(Counter(streams))
-        queued_ns = self._clock.boot_ns()
+        queued_ns = self.time_ns()
         identities, values = [], []
         for entry, stream in zip(entries, streams, strict=True):
             sequence = following[stream]
@@ -283,7 +270,7 @@ class Rows:
 
     async def note_files(self, sizes: Mapping[bytes, tuple[Part, int]]) -> Counter[Share]:
         """Remember kept files as the newest ones; return by how many bytes they add to what is kept."""
-        now_ns = self._clock.boot_ns()
+        now_ns = self.time_ns()
         added: Counter[Share] = Counter()
         for sha256, (part, size_bytes) in sizes.items():
             share = Share.of(part)
@@ -303,7 +290,7 @@ class Rows:
             return []
         expired = await self._database.execute_fetchall(
             "DELETE FROM files WHERE share = ? AND kept_boot_ns <= ? RETURNING sha256, size_bytes",
-            (Share.SOUND, self._clock.boot_ns() - self._settings.keep_clips_ns),
+            (Share.SOUND, self.time_ns() - self._settings.keep_clips_ns),
         )
         return [(sha256, size_bytes) for sha256, size_bytes in expired]
 
@@ -332,7 +319,7 @@ class Rows:
 
         An Open stays as long as anything else of its epoch: a collector that was restored may have to ask for it.
         """
-        now_ns = self._clock.boot_ns()
+        now_ns = self.time_ns()
         since_ns = now_ns - self._settings.keep_stored_ns
         await self._database.execute(
             "DELETE FROM rows WHERE state <> 0 AND settled_boot_ns <= ? AND kind <> ?", (since_ns, _OPEN_KIND)
@@ -353,7 +340,7 @@ class Rows:
 
     async def note_evicted(self) -> None:
         """Remember when unsent rows were last evicted."""
-        now_ns = self._clock.boot_ns()
+        now_ns = self.time_ns()
         await self._database.execute("REPLACE INTO facts (name, value) VALUES (?, ?)", (EVICTED_AT, now_ns))
 
     async def shrink(self, pages: int) -> None:
@@ -368,7 +355,7 @@ class Rows:
     async def _set_parked(self, number: int) -> None:
         await self._database.execute(
             "UPDATE rows SET state = ?, settled_boot_ns = ? WHERE number = ?",
-            (RowState.PARKED, self._clock.boot_ns(), number),
+            (RowState.PARKED, self.time_ns(), number),
         )
 
     async def _mend_open(self, number: int, epoch: int, digest: bytes) -> None:
@@ -400,52 +387,12 @@ class Rows:
                 [(*row, _OPEN_KIND) for row in rows],
             )
             rows = [row for row in rows if row[1:] == (Stream.REPORT, 1)]
-        now_ns = self._clock.boot_ns()
+        now_ns = self.time_ns()
         await self._database.executemany(
             "UPDATE rows SET state = ?, settled_boot_ns = ? "
             "WHERE epoch = ? AND stream = ? AND sequence = ? AND state = 0",
             [(state, now_ns, *row) for row in rows],
         )
-
-
-INSERT_ROW = (
-    "INSERT INTO rows (epoch, stream, sequence, kind, urgency, queued_boot_ns, digest, file, part, envelope) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
-
-def row_values(
-    identity: Identity, body: UpBody, urgency: Urgency, queued_ns: int, envelope: bytes, *, file: bytes | None = None
-) -> tuple[object, ...]:
-    """Return the values for ``INSERT_ROW``."""
-    digest = hashlib.sha256(envelope).digest()
-    part = body.part if isinstance(body, Media) else None
-    return (*identity, KIND_OF[type(body)], urgency, queued_ns, digest, file, part, envelope)
-
-
-def stream_of(body: UpBody) -> Stream:
-    """Return the stream that ``body`` travels in.
-
-    Raises:
-        ValueError: it is Health or Presence, which are not stored.
-    """
-    stream = STREAM_OF[type(body)]
-    if stream is None:
-        raise ValueError(f"{type(body).__name__}: is not sequenced and does not go through the outbox")
-    return stream
-
-
-def urgency_of(body: UpBody) -> Urgency:
-    """Return the place in the order of sending that a kind has of itself."""
-    match body:
-        case ShotArrival() | ShotClip():  # what a shot sounded like is asked for as soon as it is known to be there
-            return Urgency.SHOT
-        case PlateRead():
-            return Urgency.LIVE_READ
-        case Media():
-            return Urgency.OTHER_MEDIA
-        case Open() | Statement() | LossRecord() | Change() | Health() | Presence():
-            return Urgency.REPORT
 
 
 def _named(published: Collection[int], ranges: Sequence[tuple[int, int]]) -> list[int]:

@@ -2,15 +2,17 @@
 
 ``PRAGMA user_version`` numbers the layout. A newer number than ours is a newer agent's outbox: it is left alone.
 
--   ``rows``: one per sequenced message; ``state`` is a ``RowState``, times are CLOCK_BOOTTIME of the boot in ``facts``.
+Times are CLOCK_BOOTTIME plus the offset in ``facts``, which makes it go on over reboots.
+
+-   ``rows``: one per sequenced message; ``state`` is a ``RowState``.
 -   ``counters``: the next sequence of each stream; never computed from rows, which come and go.
 -   ``epochs``: one per opening, in order. ``recovered`` ones came back from the journal: their rows are lost, so their
     counters say nothing and no Statement speaks of them.
 -   ``files``: what is kept under ``evidence``, since when, what it shows (``Part``), in whose ``Share`` of the room;
     NULL: not looked at yet.
 -   ``losses``: how many rows were given up since the database was made, by reason.
--   ``facts``: single values: boot id, the last boot time that was seen, the collector's store id, the limits that the
-    last opening was given and what it found, when unsent rows were last evicted.
+-   ``facts``: single values: boot id, the offset of its clock, the last time that was seen, the collector's store id,
+    the limits that the last opening was given and what it found, when unsent rows were last evicted.
 
 Pages that become free go back to the file system when room is short (``auto_vacuum = INCREMENTAL``); a database of
 layout 1 or 2 keeps them for itself.
@@ -29,6 +31,8 @@ from edge_agent.errors import ConfigurationError
 from edge_agent.outbox.faults import is_damage
 
 VERSION = 3
+OFFSET = "offset_ns"
+"""The fact that is added to the boot clock."""
 
 
 class RowState(IntEnum):

@@ -23,10 +23,17 @@ from edge_agent.outbox.conditions import (
 from edge_agent.outbox.disk import Ballast, Disk, FileSystem
 from edge_agent.outbox.faults import OutboxDamagedError, is_damage
 from edge_agent.outbox.lock import is_held, unusable
-from edge_agent.outbox.schema import PAGES, reading_uri
+from edge_agent.outbox.schema import OFFSET, PAGES, reading_uri
 from edge_agent.outbox.settings import BALLAST_NAME
 from edge_wire.clock import Clock, boot_id
 from edge_wire.messages import Stream
+
+_OLDEST = """
+SELECT min(oldest) FROM (
+  SELECT (SELECT min(queued_boot_ns) FROM rows WHERE state = 0 AND urgency = value) AS oldest
+  FROM json_each('[0, 1, 2, 3, 4, 5, 6]')
+)
+"""
 
 __all__ = ["OutboxState", "StreamDepth", "is_held", "read_state"]
 
@@ -121,26 +128,28 @@ def _read(database: sqlite3.Connection, folder: Path, clock: Clock, free_bytes: 
     if newest is None:
         raise OutboxError(f"{folder}: the outbox was made but never opened")
     facts = dict(database.execute("SELECT name, value FROM facts"))
-    now_ns = clock.boot_ns() if facts["boot_id"] == boot_id() else facts["last_seen_boot_ns"]
+    this_boot = facts["boot_id"] == boot_id()
+    now_ns = clock.boot_ns() + facts.get(OFFSET, 0) if this_boot else facts["last_seen_boot_ns"]
     # Health and ``--once`` ask often, and there may be millions of rows: both from an index, not from the rows.
-    pending, oldest_ns = database.execute("SELECT count(*), min(queued_boot_ns) FROM rows WHERE state = 0").fetchone()
+    (oldest_ns,) = database.execute(_OLDEST).fetchone()
     settled = dict(database.execute("SELECT state, count(*) FROM rows WHERE state <> 0 GROUP BY state"))
     (files_bytes,) = database.execute("SELECT coalesce(sum(size_bytes), 0) FROM files").fetchone()
     streams = database.execute(
         """
-        SELECT c.epoch, c.stream, c.next_sequence, count(r.number), coalesce(min(r.sequence), 0)
-        FROM counters c JOIN epochs e USING (epoch)
-        LEFT JOIN rows r ON r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0
-        GROUP BY c.epoch, c.stream ORDER BY e.number DESC, c.stream
+        SELECT c.epoch, c.stream, c.next_sequence,
+          (SELECT count(*) FROM rows r WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0),
+          (SELECT coalesce(min(r.sequence), 0) FROM rows r
+           WHERE r.epoch = c.epoch AND r.stream = c.stream AND r.state = 0)
+        FROM counters c JOIN epochs e USING (epoch) ORDER BY e.number DESC, c.stream
         """
-    )
+    ).fetchall()
     used_bytes = database_bytes(database) + files_bytes
     return OutboxState(
         folder=folder,
         running=is_held(folder),
         epoch=newest[0],
         open_acked=bool(newest[1]),
-        pending=pending,
+        pending=sum(pending for *_, pending, _ in streams),
         oldest_s=None if oldest_ns is None else max(0.0, (now_ns - oldest_ns) / 1e9),
         stored=settled.get(1, 0) + settled.get(2, 0),
         parked=settled.get(3, 0),

@@ -91,7 +91,8 @@ class Writer(Generic[_Entry, _Key]):
 
     async def _submit(self, entries: Sequence[_Entry], work: Callable[[], Awaitable[Any]] | None) -> Any:
         if self.broken.done():
-            raise type(self.broken.result())(f"{self.broken.result()}: nothing was stored")
+            why = self.broken.result()
+            raise type(why)(f"nothing was stored: {why}")
         piece = _Piece(entries, work, asyncio.get_running_loop().create_future())
         self._waiting.put_nowait(piece)
         return await piece.done
@@ -135,14 +136,16 @@ class Writer(Generic[_Entry, _Key]):
             if not piece.done.done():
                 piece.done.set_result(result)
 
-    def explained(self, error: sqlite3.Error | OSError) -> OutboxError:
+    def explained(
+        self, error: sqlite3.Error | OSError, failed: str = "could not be written, nothing was stored"
+    ) -> OutboxError:
         """Say what an error means for who called; a damaged database breaks the writer, whoever met the damage."""
         if is_damage(error):
-            damaged = OutboxDamagedError(f"the outbox's database is damaged, nothing was stored: {error}")
+            damaged = OutboxDamagedError(f"the outbox is damaged and {failed}: {error}")
             self.breaks(damaged)
             return damaged
         kind = OutboxFullError if is_full(error, self._free_bytes()) else OutboxError
-        return kind(f"the outbox could not be written, nothing was stored: {error}")
+        return kind(f"the outbox {failed}: {error}")
 
     async def _undo(self, failed: OutboxError) -> None:
         try:

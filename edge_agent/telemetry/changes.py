@@ -104,7 +104,7 @@ class Changes:
         if thing is None:
             self._things[subject, ref] = _Thing(state, reason, at, urgent=urgent)
         elif thing.state == state:
-            return
+            thing.urgent |= urgent and thing.untold
         else:
             thing.state, thing.reason, thing.at, thing.urgent = state, reason, at, urgent
             thing.turns += 1
@@ -147,7 +147,8 @@ class Changes:
                 _log.error("a change could not be told yet", thing=subject, ref=ref, state=change.state, why=str(error))
                 since = datetime.fromtimestamp(change.at.utc_ns // 1_000_000_000, UTC)
                 thing.missed = change.state
-                thing.missed_reason = f"{change.state} from {since:%H:%M} UTC: {change.reason}"
+                why = f": {change.reason}" if change.reason else ""
+                thing.missed_reason = f"{change.state} from {since:%H:%M} UTC{why}"
             return
         # It may have changed while it was being written; that counts from here.
         thing.told, thing.turns = change.state, thing.turns - turns

@@ -132,7 +132,7 @@ class PowerWatch:
         self._open = open_connection
         self._low_readings = 0
         self._reading = PowerReading(PowerState.UNKNOWN, "the UPS has not been asked yet")
-        self._asked = asyncio.Event()
+        self._asked = False
 
     @property
     def reading(self) -> PowerReading:
@@ -144,9 +144,10 @@ class PowerWatch:
         """Whether the power is about to end."""
         return self._reading.ending or self._low_readings >= _READINGS_TO_BELIEVE_LOW
 
-    async def asked(self) -> None:
-        """Return once there is a first reading, or a reason why there is none."""
-        await self._asked.wait()
+    @property
+    def asked(self) -> bool:
+        """Whether there is a first reading, or a reason why there is none."""
+        return self._asked
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -167,9 +168,9 @@ class PowerWatch:
         before, was_ending = self._reading, self.ending
         self._reading = reading
         self._low_readings = self._low_readings + 1 if reading.state is PowerState.LOW_BATTERY else 0
-        self._asked.set()
+        first, self._asked = not self._asked, True
         # Charge and voltage move all the time: they travel with the next health.
-        if (before.state, before.reason, was_ending) != (reading.state, reading.reason, self.ending):
+        if first or (before.state, before.reason, was_ending) != (reading.state, reading.reason, self.ending):
             log = _log.info if reading.state is PowerState.LINE else _log.warning
             log("power", ups=str(self._address), state=str(reading.state), reason=reading.reason, ending=self.ending)
             self._changed()

@@ -142,6 +142,11 @@ class DataMeter:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)  # the new name is in the folder, not in the file
+        finally:
+            os.close(folder)
 
     def _read(self) -> _Book | None:
         if self._path is None:

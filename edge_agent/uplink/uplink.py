@@ -27,6 +27,15 @@ _log = structlog.get_logger(__name__)
 _STATUS_EVERY_S = 5.0
 
 
+def pause_s(settings: UplinkSettings, failures: int, chance: float) -> float:
+    """Return how long to wait after so many failures in a row; ``chance`` is between 0 and 1.
+
+    Half of it is left to chance: a thousand devices that lost one broker must not come back in the same second.
+    """
+    longest_s = min(settings.reconnect_min_s * 2.0 ** min(failures - 1, 20), settings.reconnect_max_s)
+    return longest_s * (0.5 + chance / 2)
+
+
 class Uplink:
     """Empties an outbox through one connection at a time. ``run`` it in one task.
 
@@ -163,10 +172,8 @@ class Uplink:
             self._attempt = None
 
     async def _pause(self, failures: int) -> None:
-        longest_s = min(self._settings.reconnect_min_s * 2 ** min(failures - 1, 20), self._settings.reconnect_max_s)
-        # Jitter: a thousand devices that lost one broker must not come back in the same second.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(longest_s * random.uniform(0.5, 1.0)):
+            async with asyncio.timeout(pause_s(self._settings, failures, random.random())):
                 await self._stopping.wait()
 
     async def _keep_status_file(self) -> None:

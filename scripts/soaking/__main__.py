@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +27,7 @@ def soak(
     seed: Annotated[int, typer.Option(help="Of the schedule and of what is detected.")] = 1,
     store: Annotated[str, typer.Option(help="sqlite or postgresql (with two collectors).")] = "sqlite",
     agents: Annotated[int, typer.Option(min=1, max=20, help="How many trailers.")] = 3,
-    rate: Annotated[float, typer.Option(min=0.1, max=100, help="Detections a second of each trailer.")] = 6.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=100, help="Detections a second of each trailer.")] = 4.0,
     keep: Annotated[Path | None, typer.Option(help="Leave logs, outboxes and store in this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is JSON either way.")] = False,
 ) -> None:
@@ -59,12 +60,10 @@ def soak(
         keep=keep is not None,
     )
     folder = Path(tempfile.mkdtemp(prefix="nightjar-soak-")) if keep is None else keep
-    sqlite = store == "sqlite"
-    database: Database = (
-        SqliteDatabase(folder.resolve() / "collector" / "collector.db") if sqlite else PostgresqlDatabase()
-    )
+    database: Database = SqliteDatabase(folder) if store == "sqlite" else PostgresqlDatabase()
     driver = Driver(settings, database, folder)
     code = 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: everything that was started goes too
     try:
         code = 0 if driver.run().good else 1
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ from soaking.settings import Settings
 from soaking.site import Site
 from soaking.verdict import Verdict, judge
 
-_LATE_S = 30.0
+_LATE_S = 45.0
 _SETTLE_S = 20.0
 _SHOWN = 20
 
@@ -36,6 +36,7 @@ class Outcome:
         missing: kinds that never were, and why.
         unsettled: what was still pending when waiting for it had to end, by trailer.
         restarts: programs that ended by themselves, and how often.
+        ledger: how many of the trailers' streams the collector's ledger calls what.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class Outcome:
     missing: dict[str, str] = field(default_factory=dict)
     unsettled: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
+    ledger: dict[str, int] = field(default_factory=dict)
     wall_s: float = 0.0
 
     @property
@@ -70,13 +72,16 @@ class Outcome:
             "uncommitted": verdict.uncommitted,
             "crops": verdict.crops,
             "crops_missing": verdict.crops_missing,
+            "media_named": verdict.media_named,
             "unalerted": verdict.unalerted,
+            "misdated": verdict.misdated,
             "store": self.store,
             "fault_s": self.settings.seconds,
             "agents": self.settings.agents,
             "not_injected": self.missing,
             "unsettled": self.unsettled,
             "restarts": self.restarts,
+            "ledger": self.ledger,
             "wall_s": round(self.wall_s, 1),
         }
 
@@ -116,6 +121,7 @@ class Driver:
                 outcome.verdict = judge(
                     site.captures(), read_holdings(self._database, site.data_dir / "pictures", site.devices)
                 )
+                outcome.ledger = site.ledger()
                 outcome.missing = self._missing()
                 outcome.wall_s = time.monotonic() - began_s
                 self._tell()

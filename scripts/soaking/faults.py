@@ -263,6 +263,8 @@ def collector_restored(site: Site, chance: random.Random, scale: Scale) -> str:
         site.restore(backup)
         gone = len(stored - site.stored_identities())
         for collector in site.collectors:
+            collector.launch()  # side by side
+        for collector in site.collectors:
             collector.start(_COLLECTOR_START_S)
         until_s = time.monotonic() + _COME_BACK_S
         while (missing := len(stored - site.stored_identities())) and time.monotonic() < until_s:

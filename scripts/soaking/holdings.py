@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from edge_wire import codec, cose
+from edge_wire.clock import SystemClock
 from edge_wire.messages import KIND_OF, Part, PlateRead, ShotArrival, Stream
 from soaking.captures import digest_of
 from soaking.databases import Database, ask
 from soaking.verdict import Bound, Holdings, Loss, StoredDetection
 
+_LIVE_NS = 60 * 1_000_000_000
 _DETECTIONS = "SELECT device, epoch, stream, sequence, envelope FROM message WHERE kind IN (:read, :shot)"
 _LOSSES = "SELECT device, epoch, stream, first_sequence, last_sequence, reason FROM loss WHERE first_sequence > 0"
 _BOUNDS = "SELECT device, previous, previous_last FROM epoch WHERE corrupt AND previous IS NOT NULL"
@@ -28,6 +30,9 @@ _UNALERTED = """
     SELECT count(*) FROM read r
     WHERE EXISTS (SELECT 1 FROM hotlist_entry e WHERE e.plate = r.text AND e.end_version IS NULL)
       AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.read_id = r.id)
+"""
+_AGES = """
+    SELECT a.historical, r.captured_boot_ns, r.received_at_ns FROM alert a JOIN read r ON r.id = a.read_id
 """
 _REDELIVERED = "SELECT device, redelivered FROM stream_state"
 
@@ -52,6 +57,7 @@ def read_holdings(database: Database, pictures: Path, devices: Collection[str]) 
         frozenset(sha256.hex() for sha256 in files if _is_there(pictures, sha256)),
         alerted_twice=ask(database, _ALERTED_TWICE)[0][0],
         unalerted=ask(database, _UNALERTED)[0][0],
+        misdated=sum(_is_misdated(row) for row in ask(database, _AGES)),
         redelivered=sum(row.redelivered for row in ask(database, _REDELIVERED) if row.device in devices),
     )
 
@@ -60,6 +66,13 @@ def _stored(row: Any) -> StoredDetection:
     body = codec.decode_up(cose.parse(bytes(row.envelope)).payload).body
     assert isinstance(body, (PlateRead, ShotArrival)), "the store's kind is the message's"
     return StoredDetection((row.device, row.epoch, row.stream, row.sequence), body.deployment, digest_of(body))
+
+
+def _is_misdated(row: Any) -> bool:
+    """Whether an alert is called historical although its read was live: this machine's clocks know better."""
+    clock = SystemClock()
+    ours_ns = clock.utc_ns() - clock.boot_ns()
+    return bool(row.historical) and row.received_at_ns - ours_ns - row.captured_boot_ns < _LIVE_NS
 
 
 def _is_there(pictures: Path, sha256: bytes) -> bool:

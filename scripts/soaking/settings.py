@@ -23,6 +23,6 @@ class Settings:
     until_s: float
     seed: int
     agents: int = 3
-    rate_hz: float = 6.0
+    rate_hz: float = 4.0
     longest_s: float = 5.0
     keep: bool = False

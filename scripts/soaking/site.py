@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -186,8 +187,10 @@ class Site:
         self._open.callback(self.keeper.stop)
         for collector in self.collectors:
             self._open.callback(collector.stop)
+            collector.launch()
+        for collector in self.collectors:
             collector.start(_START_S)
-            say(f"{collector.name} serves")
+        say("the collectors serve")
         shutil.copy(self.data_dir / "collector-key.pub.pem", self._pinned)
         self.keeper.programs += self.collectors
         self.intruder = enter(Intruder(self.broker, AGENCY))
@@ -196,6 +199,8 @@ class Site:
         say(f"yesterday is stored: {len(self.yesterday)} envelopes")
         for number, name in enumerate(self._names):
             self.trailers.append(self._trailer(name, name, self.folder / "trailers" / name, number))
+        for trailer in self.trailers:
+            trailer.program.launch()
         for trailer in self.trailers:
             trailer.program.start(_TRAILER_START_S)
         self.keeper.start()
@@ -410,6 +415,11 @@ class Site:
             left |= _drain(member, time.monotonic() + (until_s - time.monotonic()) / turns)
             member.program.stop()
         return left
+
+    def ledger(self) -> dict[str, int]:
+        """How many streams of trailers the collector's own ledger calls complete, in flight, missing, unknown."""
+        said = [json.loads(line) for line in self.collector_command("ledger", "--json").stdout.splitlines()]
+        return dict(Counter(stream["word"] for stream in said if stream["device"] in self.devices))
 
     def captures(self) -> dict[str, list[Capture]]:
         """The logs of captures, by device."""

@@ -8,7 +8,8 @@
     duplicates  detections stored under more than one identity, or alerted more than once
 
 ``unknown_bound`` is the sum of those bounds less what is stored or named in them: how many the device says it cannot
-speak for. Crops are counted for stored reads: how many there should be, and how many are not complete. Pure.
+speak for. Crops are counted for stored reads: how many there should be, and how many are not complete; those that a
+full disk evicted are among the messages of media that loss records name. Pure.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edge_wire.messages import Stream
 from soaking.captures import Capture
 
 Identity = tuple[str, int, int, int]
@@ -65,6 +67,7 @@ class Holdings:
         crops: SHA-256 in hex of the files that are complete and lie in the collector's folder unchanged.
         alerted_twice: how many reads have more than one alert of one entry.
         unalerted: how many reads of a listed plate have no alert.
+        misdated: how many alerts are called historical although their read came within a minute.
         redelivered: how many messages came again.
     """
 
@@ -74,6 +77,7 @@ class Holdings:
     crops: frozenset[str]
     alerted_twice: int
     unalerted: int
+    misdated: int
     redelivered: int
 
 
@@ -91,8 +95,10 @@ class Verdict:
     unknown_bound: int = 0
     uncommitted: int = 0
     unalerted: int = 0
+    misdated: int = 0
     crops: int = 0
     crops_missing: int = 0
+    media_named: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     lost_identities: list[str] = field(default_factory=list)
     duplicate_tokens: list[str] = field(default_factory=list)
@@ -105,7 +111,7 @@ def judge(captures: Mapping[str, Iterable[Capture]], holdings: Holdings) -> Verd
         captures: the logs, by device; a clone's are its device's too.
         holdings: the store.
     """
-    verdict = Verdict(redelivered=holdings.redelivered, unalerted=holdings.unalerted)
+    verdict = Verdict(redelivered=holdings.redelivered, unalerted=holdings.unalerted, misdated=holdings.misdated)
     stored = {one.identity: one for one in holdings.detections}
     of_token = Counter(one.token for one in holdings.detections)
     found = {one.token: one for one in holdings.detections}
@@ -146,6 +152,7 @@ def judge(captures: Mapping[str, Iterable[Capture]], holdings: Holdings) -> Verd
     verdict.duplicate_tokens = [token for token, times in of_token.items() if times > 1]
     verdict.duplicates = len(verdict.duplicate_tokens) + holdings.alerted_twice
     verdict.unknown_bound = sum(_unknown(one, holdings.detections, lost_runs) for one in holdings.bounds)
+    verdict.media_named = sum(one.last - one.first + 1 for one in holdings.losses if one.stream == Stream.MEDIA)
     verdict.reasons = dict(reasons)
     return verdict
 

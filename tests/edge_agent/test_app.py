@@ -1,4 +1,4 @@
-"""The composition root: what it makes of votes and shots, and what it refuses before it opens anything."""
+"""The composition root: what it refuses before it opens anything, and what it goes on after."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,15 @@ import soundfile
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
-from support import eventually
+from support import FakeClock, eventually
 
 from edge_agent import reporting
 from edge_agent.app import Agent
-from edge_agent.config import AgentConfig, Clips
+from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigurationError
-from edge_agent.gunshots.clips import ClipSettings
-from edge_agent.opening import clip_settings, outbox_settings
 from edge_agent.outbox import read_state
 from edge_agent.provisioning import device_key
+from edge_agent.telemetry.power import PowerReading, PowerState
 from edge_wire import codec, cose
 from edge_wire.clock import SystemClock
 from edge_wire.messages import Change, Open
@@ -53,20 +53,6 @@ def test_a_missing_recording_is_refused_before_an_epoch_is_made(tmp_path: Path) 
     with pytest.raises(ConfigurationError, match=r"none\.wav"):
         asyncio.run(start())
     assert not (tmp_path / "data").exists()
-
-
-def test_what_is_kept_around_a_shot_is_what_the_settings_say(tmp_path: Path) -> None:
-    told = config(tmp_path, "device")
-    assert clip_settings(told) == ClipSettings(1.0, 3.0)
-    assert (outbox_settings(told).clip_quota_bytes, outbox_settings(told).keep_clips_h) == (500_000_000, 72)
-    told = told.model_copy(update={"clips": Clips(before_s=0.5, after_s=2, keep_h=1, quota_bytes=7)})
-    assert clip_settings(told) == ClipSettings(0.5, 2.0)
-    assert (outbox_settings(told).clip_quota_bytes, outbox_settings(told).keep_clips_h) == (7, 1)
-
-
-def test_without_room_for_clips_none_is_ever_made(tmp_path: Path) -> None:
-    told = config(tmp_path, "device").model_copy(update={"clips": Clips(quota_bytes=0)})
-    assert clip_settings(told) is None
 
 
 def running_config(tmp_path: Path) -> AgentConfig:
@@ -158,3 +144,25 @@ async def test_a_database_that_is_damaged_while_it_runs_is_set_aside_and_the_age
     assert opened.previous == before
     told_of_outbox = [change for change in bodies(database, Change) if change.subject == "outbox"]
     assert any("corrupt database set aside" in change.state + change.reason for change in told_of_outbox)
+
+
+async def test_standing_by_it_waits_for_line_power_and_not_for_ever_for_a_ups_that_is_gone(tmp_path: Path) -> None:
+    clock = FakeClock()
+    agent = Agent(running_config(tmp_path), clock)
+    power = SimpleNamespace(reading=PowerReading(PowerState.LOW_BATTERY), ending=True)
+    agent._power = power  # type: ignore[assignment]  # as much of a UPS as it asks
+    waiting = asyncio.create_task(agent._stand_by())
+
+    async def goes_on_with(state: PowerState, after_s: int) -> bool:
+        clock.advance(after_s * 1_000_000_000)
+        power.reading = PowerReading(state)
+        agent._power_changed()
+        await asyncio.wait([waiting], timeout=0.05)
+        return waiting.done()
+
+    assert not await goes_on_with(PowerState.BATTERY, 600)
+    assert not await goes_on_with(PowerState.UNKNOWN, 600)
+    assert not await goes_on_with(PowerState.UNKNOWN, 299)
+    assert await goes_on_with(PowerState.UNKNOWN, 2)
+    waiting = asyncio.create_task(agent._stand_by())
+    assert await goes_on_with(PowerState.LINE, 0)

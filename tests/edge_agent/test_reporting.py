@@ -43,7 +43,7 @@ class Bench:
         self.meter = Meter(self.clock.boot_ns)
         self.discipline = KernelDiscipline(True, 1_000_000)
         self.free: int | OSError = 4_000 * MB
-        self.power = SimpleNamespace(reading=PowerReading(PowerState.LINE, charge_percent=97), ending=False)
+        self.power = SimpleNamespace(reading=PowerReading(PowerState.LINE, charge_percent=97), ending=False, asked=True)
         self.told: list[StateChange] = []
         self.changes = Changes(self._tell, self.clock)
         key, pem = tmp_path / "device.key", tmp_path / "any.pem"
@@ -134,6 +134,12 @@ async def test_without_a_plan_or_a_ups_nothing_is_said_of_them(bench: Bench) -> 
     health = await bench.reporter.health()
     assert (health.power, health.data_use) == (None, None)
     assert {"power", "data-plan"}.isdisjoint(await bench.look())
+
+
+async def test_a_ups_that_was_not_asked_yet_is_not_unknown(bench: Bench) -> None:
+    bench.power.asked = False
+    assert (await bench.reporter.health()).power is None
+    assert "power" not in await bench.look()
 
 
 async def test_everything_that_can_change_is_looked_at(bench: Bench) -> None:

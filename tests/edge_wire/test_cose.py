@@ -110,3 +110,16 @@ def test_a_key_on_another_curve_is_refused() -> None:
     other = ec.generate_private_key(ec.SECP384R1()).public_key()
     with pytest.raises(SignatureError):
         cose.load_spki(cose.spki(other))
+
+
+@pytest.mark.parametrize("length", [0, 1, 23, 24, 255, 256, 400, 40_000])
+def test_the_one_form_of_an_envelope_is_taken_apart_as_the_strict_reader_does(length: int) -> None:
+    envelope = cose.sign(bytes(length), KEY, b"aad")
+    assert cose._parse_plain(envelope) == cose._parse(envelope)
+    for at in range(min(len(envelope), 24)):
+        for byte in (0, 0x18, 0x40, 0x58, 0x59, 0x5A, 0xFF, envelope[at] ^ 1):
+            changed = envelope[:at] + bytes([byte]) + envelope[at + 1 :]
+            quick = cose._parse_plain(changed)
+            assert quick is None or quick == cose._parse(changed)
+    for cut in (envelope[:-1], envelope + b"\0", envelope[:18], b""):
+        assert cose._parse_plain(cut) is None

@@ -4,9 +4,11 @@ from typing import Any
 
 import cbor2
 import pytest
+import wire_samples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_wire import codec, strict
 from edge_wire.errors import DecodeError
 from edge_wire.strict import load_strict
 
@@ -102,3 +104,34 @@ def test_no_prefix_of_an_item_is_an_item(value: Any, data: st.DataObject) -> Non
     cut = data.draw(st.integers(0, len(encoded) - 1))
     with pytest.raises(DecodeError):
         load_strict(encoded[:cut], max_bytes=4096)
+
+
+# Heads of every kind, so that what is drawn is often nearly right.
+_heads = st.sampled_from(
+    [*range(0x18, 0x1C), 0x38, 0x40, 0x43, 0x58, 0x59, 0x61, 0x78, 0x80, 0x82, 0x98, 0xA0, 0xA1, 0xF6]
+)
+
+
+@given(
+    st.lists(_heads | st.integers(0, 255), max_size=24).map(bytes)
+    | values.map(lambda v: cbor2.dumps(v, canonical=True))
+)
+def test_what_is_passed_over_quickly_the_scan_accepts_too(data: bytes) -> None:
+    if strict._is_plain(data):
+        assert strict._scan(data, 0, 0, False) == len(data)
+
+
+@pytest.mark.parametrize("depth", range(12))
+@pytest.mark.parametrize("core", ["00", "40", "80", "a0", "a10000", "1818"])
+def test_depth_is_bounded_alike(depth: int, core: str) -> None:
+    data = bytes.fromhex("81" * depth + core)
+    try:
+        accepted = strict._scan(data, 0, 0, False) == len(data)
+    except DecodeError:
+        accepted = False
+    assert accepted or not strict._is_plain(data)
+
+
+def test_what_devices_send_is_passed_over_quickly() -> None:
+    for header, body in wire_samples.UP.values():
+        assert strict._is_plain(codec.encode(header, body))

@@ -119,6 +119,8 @@ def test_what_devices_still_hold_comes_back_and_the_rest_is_missing_by_name(tmp_
     assert sorted(alert["read"]["track"] for alert in alerts) == expected
     missing = {(one["epoch"], one["stream"]): one["missing"] for one in lines if one["missing"]}
     assert (code, missing) == (1, {(str(first), "detection"): [[HELD_NO_LONGER, HELD_NO_LONGER]]})
+    words = {one["stream"]: one["word"] for one in lines if one["epoch"] == str(first)}
+    assert words == {"detection": "missing", "media": "complete", "report": "complete"}
     with closing(sqlite3.connect(chain.folder / "collector" / "collector.db")) as database:
         assert database.execute("SELECT count(*) FROM loss").fetchone() == (0,)
         assert database.execute("SELECT action FROM audit WHERE action = 'store.restore'").fetchall() != []

@@ -73,7 +73,7 @@ def test_a_device_is_shown_as_it_is_until_its_last_word(trailer: Trailer) -> Non
     device = trailer.device
     report = device["report"]
     assert (device["link"], device["last_word"]) == ("online", None)
-    assert report["power"]["source"] in ("line", "unknown")  # at the first report the UPS may not have answered yet
+    assert report["power"]["source"] == "line"
     assert report["uplink"]["state"] in ("working", "connected")
     assert report["outbox"]["bytes"] > 0
     assert report["outbox"]["lost"] == {}

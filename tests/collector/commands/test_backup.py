@@ -44,7 +44,7 @@ def elsewhere(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) ->
         yield ["--to", tmp_path / "restored", "--store", url]
 
 
-async def test_into_a_folder_and_back(store: Store, config: Path, tmp_path: Path, elsewhere: list[object]) -> None:
+async def test_into_a_file_and_back(store: Store, config: Path, tmp_path: Path, elsewhere: list[object]) -> None:
     made = await run(backup.app, tmp_path / "backups", "--config", config)
     assert (made.exit_code, made.stderr) == (0, "")
     assert "holds secrets: the collector's private key" in made.stdout
@@ -69,6 +69,12 @@ async def test_a_folder_that_is_there_gets_a_file_named_by_the_time(
     assert (made.exit_code, told["absent"]) == (1, ["01" * 32])
     assert "is not in its folder" in made.stderr
     assert Path(told["file"]).name.startswith("nightjar-")
+
+
+async def test_a_backup_without_the_key_is_not_as_it_should_be(store: Store, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "collector-key.pem").unlink()
+    made = await run(backup.app, tmp_path / "b.tar", "--config", config)
+    assert (made.exit_code, "signing key is not there" in made.stderr) == (1, True)
 
 
 async def test_what_cannot_be_done_is_said_with_exit_code_2(store: Store, config: Path, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def test_add_list_remove(tmp_path: Path, key: Path) -> None:
         "link": "never heard",
     }
     assert run(app, ["remove", "lpr-2", *store]).exit_code == 2
+    assert run(app, ["reinstate", "lpr-1", *store]).stdout == "reinstated lpr-1\n"
+    assert json.loads(run(app, ["list", "--json", *store]).stdout)["status"] == "enrolled"
 
 
 def test_list_of_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:

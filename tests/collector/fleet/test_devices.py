@@ -9,7 +9,7 @@ from sqlalchemy import select
 from collector.domain import DeviceStatus, Link
 from collector.errors import ConfigurationError, NotFoundError
 from collector.fleet import certificates
-from collector.fleet.devices import add_device, load_public_key, remove_device
+from collector.fleet.devices import add_device, load_public_key, reinstate_device, remove_device
 from collector.store import queries, tables
 from collector.store.database import Store
 
@@ -61,13 +61,27 @@ async def test_a_device_is_enrolled_and_revoked_for_good(store: Store) -> None:
         await add(store, key=ec.generate_private_key(ec.SECP256R1()))
     await remove_device(store, "lpr-1", who="cli:t", at_ns=2)
     await remove_device(store, "lpr-1", who="cli:t", at_ns=3)
-    with pytest.raises(ConfigurationError, match="never used again"):
+    with pytest.raises(ConfigurationError, match="never given to another"):
         await add(store, key=ec.generate_private_key(ec.SECP256R1()))
     async with store.read() as tx:
         (device,) = await queries.devices(tx)
         actions = [row.action for row in await tx.execute(select(tables.audit))]
     assert (device.status, device.link) == (DeviceStatus.REVOKED, Link.NEVER_HEARD)
     assert actions == ["device.add", "device.remove"]
+
+
+async def test_one_that_was_revoked_by_mistake_is_taken_again(store: Store) -> None:
+    await add(store)
+    await remove_device(store, "lpr-1", who="cli:t", at_ns=2)
+    await reinstate_device(store, "lpr-1", who="cli:t", at_ns=3)
+    await reinstate_device(store, "lpr-1", who="cli:t", at_ns=4)
+    async with store.read() as tx:
+        (device,) = await queries.devices(tx)
+        actions = [row.action for row in await tx.execute(select(tables.audit))]
+    assert device.status is DeviceStatus.ENROLLED
+    assert actions == ["device.add", "device.remove", "device.reinstate"]
+    with pytest.raises(NotFoundError, match="collector device list"):
+        await reinstate_device(store, "lpr-9", who="cli:t", at_ns=5)
 
 
 async def test_two_devices_never_share_a_key(store: Store) -> None:

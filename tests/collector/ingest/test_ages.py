@@ -54,7 +54,14 @@ def test_another_boot_tells_nothing() -> None:
 
 def test_without_a_live_word_a_trusted_wall_clock_counts() -> None:
     assert age(None, claimed_ago_ns=60 * S) == Age(False)
-    assert age(None, claimed_ago_ns=600 * S) == Age(True)
+    assert age(None, claimed_ago_ns=600 * S).historical
+
+
+def test_what_is_historical_says_how_late_it_came() -> None:
+    assert age(23 * 60 * S).note == "Historical: it was captured 23 min before it arrived here."
+    assert age(None, claimed_ago_ns=50 * HOUR + 120 * S).note == (
+        "Historical: it was captured 50 h 2 min before it arrived here."
+    )
 
 
 def test_an_unknown_age_alerts_and_says_so() -> None:

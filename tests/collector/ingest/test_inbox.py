@@ -65,3 +65,26 @@ async def test_a_taker_is_woken_again_after_the_inbox_was_empty() -> None:
         taking = asyncio.create_task(inbox.take(9, 100))
         await asyncio.to_thread(inbox.put, publish(number))
         assert topics(await taking) == [str(number)]
+
+
+async def test_who_is_busy_is_told_when_there_are_many() -> None:
+    inbox = Inbox(asyncio.get_running_loop(), plenty=3)
+    many = asyncio.create_task(inbox.wait_for_many())
+    for number in range(2):
+        inbox.put(publish(number))
+    await asyncio.sleep(0)
+    assert not many.done()
+    inbox.put(publish(2))
+    await many
+    assert topics(await inbox.take(9, 100)) == ["0", "1", "2"]
+    again = asyncio.create_task(inbox.wait_for_many())
+    await asyncio.sleep(0)
+    assert not again.done()
+    inbox.close()
+    await again
+
+
+async def test_few_large_ones_are_many_once_there_is_no_room() -> None:
+    inbox = Inbox(asyncio.get_running_loop(), capacity_bytes=10, plenty=3)
+    inbox.put(publish(0, size_bytes=11))
+    await asyncio.wait_for(inbox.wait_for_many(), 5)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,3 +84,15 @@ async def test_health_of_a_device_that_is_not_in_the_fleet_waits_for_nothing(ben
     await stranger.enrol(bench.store)
     await bench.settle(stranger.open())
     assert (await device_of(bench)).health is None
+
+
+async def test_a_birth_that_came_before_its_open_is_found_after_another_collector_took_the_open(
+    bench: Any, make: Any, tmp_path: Path, clock: Any
+) -> None:
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.publish(make.presence(1, True, "connected")))
+    other = type(bench)(bench.store, tmp_path, clock)
+    await other.settle(device.open())
+    other.pipeline.close()
+    await bench.settle(device.publish(make.health()))
+    assert bench.pipeline._addresses.keys() == {device.id}

@@ -278,7 +278,7 @@ async def test_unverifiable_bytes_are_kept_by_their_beginning_and_a_thousand_a_d
 async def test_a_revoked_device_cannot_fill_the_dead_letters(
     bench: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "LETTERS_A_DEVICE", 3)
+    monkeypatch.setattr(intake, "QUARANTINED_A_DEVICE", 3)
     device = await make.device().enrol(bench.store)
     await bench.settle(device.open())
     await remove_device(bench.store, device.id, who="cli:test", at_ns=1)

@@ -10,7 +10,8 @@ from edge_wire.messages import Ack, LossRecord, Resend, Statement, Stream, Strea
 DETECTION, REPORT = Stream.DETECTION, Stream.REPORT
 
 
-def asked(bench: Any) -> list[Resend]:
+async def asked(bench: Any) -> list[Resend]:
+    await bench.pipeline._resending.caught_up()
     return [message.body for message in bench.sent() if isinstance(message.body, Resend)]
 
 
@@ -37,7 +38,7 @@ async def test_what_the_store_no_longer_has_is_asked_for_by_name(bench: Any, mak
     await forget(bench, 3, 4, 8)
     bench.sent()
     await bench.settle(device.publish(states((7, DETECTION, 10, 0, 0), (7, REPORT, 2, 0, 0))))
-    assert asked(bench) == [Resend(7, DETECTION, ((3, 4), (8, 8)))]
+    assert await asked(bench) == [Resend(7, DETECTION, ((3, 4), (8, 8)))]
 
 
 async def test_what_waits_on_the_device_or_is_lost_is_not_asked_for(bench: Any, make: Any) -> None:
@@ -45,7 +46,7 @@ async def test_what_waits_on_the_device_or_is_lost_is_not_asked_for(bench: Any, 
     await forget(bench, 3, 4, 8, 9)
     await bench.settle(device.publish(LossRecord(7, DETECTION, ((3, 3),), "evicted")))
     await bench.settle(device.publish(states((7, DETECTION, 10, 2, 8))))
-    assert asked(bench) == [Resend(7, DETECTION, ((4, 4),))]
+    assert await asked(bench) == [Resend(7, DETECTION, ((4, 4),))]
 
 
 async def test_what_a_device_does_not_answer_is_asked_for_three_times(bench: Any, make: Any) -> None:
@@ -54,13 +55,13 @@ async def test_what_a_device_does_not_answer_is_asked_for_three_times(bench: Any
     times = 0
     for _ in range(6):
         await bench.settle(device.publish(states((7, DETECTION, 10, 0, 0))))
-        times += len(asked(bench))
+        times += len(await asked(bench))
     assert times == 3
     await forget(bench, 5)
-    other = type(bench.pipeline._resending)(bench.store)
-    bench.pipeline._resending = other  # another collector, or this one after a restart
+    # Another collector, or this one after a restart.
+    bench.pipeline._resending = type(bench.pipeline._resending)(bench.store, bench.pipeline._downlink.ask_again)
     await bench.settle(device.publish(states((7, DETECTION, 10, 0, 0))))
-    assert asked(bench) == [Resend(7, DETECTION, ((3, 3), (5, 5)))]
+    assert await asked(bench) == [Resend(7, DETECTION, ((3, 3), (5, 5)))]
 
 
 async def test_an_epoch_that_nobody_here_knows_is_asked_for_from_its_open_on(bench: Any, make: Any) -> None:
@@ -68,7 +69,7 @@ async def test_an_epoch_that_nobody_here_knows_is_asked_for_from_its_open_on(ben
     await bench.settle(device.open())
     bench.sent()
     await bench.settle(device.publish(states((5, DETECTION, 41, 0, 0), (5, REPORT, 4, 0, 0), (7, REPORT, 2, 0, 0))))
-    assert asked(bench) == [Resend(5, REPORT, ((1, 3),)), Resend(5, DETECTION, ((1, 40),))]
+    assert await asked(bench) == [Resend(5, REPORT, ((1, 3),)), Resend(5, DETECTION, ((1, 40),))]
 
 
 async def test_rows_of_an_epoch_that_a_restored_store_does_not_know_are_not_refused(bench: Any, make: Any) -> None:
@@ -103,6 +104,6 @@ async def test_many_runs_are_asked_for_in_few_messages_of_bounded_size(bench: An
     await bench.settle(*(device.read(track=track, sequence=2 * track) for track in range(1, 521)))
     bench.sent()
     await bench.settle(device.publish(states((7, DETECTION, 1_041, 0, 0))))
-    sent = asked(bench)
+    sent = await asked(bench)
     assert [len(one.ranges) for one in sent] == [500, 19]
     assert sent[0].ranges[0] == (3, 3)

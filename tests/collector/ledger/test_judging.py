@@ -95,6 +95,9 @@ def test_a_corrupt_outbox_leaves_a_bound() -> None:
     surely = judge(facts([(1, 50)], stated=stated(61, pending=5, lowest=56), closing=lost_tail))
     assert (surely.word, surely.missing, surely.unknown_at_most) == (Word.MISSING, ((51, 55),), 45)
     assert judge(facts([(1, 100)], closing=lost_tail)).word is Word.COMPLETE
+    reports = facts([(1, 3)], stream=REPORT, stated=stated(5, pending=1, lowest=4))
+    maybe, _ = judge_device([surely.facts, reports])
+    assert (maybe.word, maybe.in_flight, maybe.unknown_at_most) == (Word.IN_FLIGHT, 5, 45)
 
 
 def test_rows_of_epochs_before_the_corrupt_one_may_have_been_in_it() -> None:

@@ -36,6 +36,8 @@ async def test_what_it_makes_is_for_its_owner_alone(store: Store, tmp_path: Path
 
 
 async def test_files_that_others_may_read_are_closed_to_them(store: Store, tmp_path: Path) -> None:
+    async with store.read() as tx:
+        await feed.last(tx)
     files = list((tmp_path / "new").iterdir())
     for path in files:
         path.chmod(0o644)

@@ -126,6 +126,19 @@ class TestWhileRunning:
                 other.execute("DROP TRIGGER stuck")
             await device.put(outbox, 2)
 
+    async def test_a_fault_of_ours_is_told_too_and_nobody_waits_for_ever(self, device):
+        async def fault():
+            raise RuntimeError("a fault")
+
+        async with device.outbox() as outbox:
+            with pytest.raises(OutboxError, match="nothing was stored"):
+                await outbox._writer.run(fault)  # the seam: whatever the writing task is given
+            assert "a fault" in str(await outbox.wait_until_broken())
+            with pytest.raises(OutboxError, match="a fault"):
+                await device.put(outbox, 1)
+            with pytest.raises(RuntimeError, match="a fault"):
+                await outbox.close()
+
     async def test_a_mark_that_a_kill_left_is_obeyed_though_the_quick_check_finds_nothing(self, device):
         async with device.outbox() as outbox:
             await device.put(outbox, 1)

@@ -146,6 +146,15 @@ class OutboxMachine(RuleBasedStateMachine):
         self.run(self.outbox.close())
         self.open(at)
 
+    @rule(at=kill_at)
+    def reboot(self, at):
+        """Another boot id, and a clock that begins again."""
+        self.run(self.outbox.close())
+        with closing(sqlite3.connect(self.device.settings.database)) as database, database:
+            database.execute("UPDATE facts SET value = x'00' WHERE name = 'boot_id'")
+        self.device.clock.now_boot_ns = 5
+        self.open(at)
+
     @rule(page=st.integers(0, 400), at=kill_at)
     def spoil_a_page(self, page, at):
         """Of the database of an agent that is not running, every page of which is in the file itself."""

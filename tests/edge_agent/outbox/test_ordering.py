@@ -1,5 +1,8 @@
 """PROTOCOL's order of sending."""
 
+import sqlite3
+from contextlib import closing
+
 from edge_agent.outbox import Entry, EvidenceFile
 from edge_agent.sending import Urgency
 from edge_wire.messages import Command, Part, Stream, Wanted
@@ -43,6 +46,7 @@ async def test_shots_live_reads_asked_media_reports_backlog_newest_first_other_m
 
 
 async def test_the_wall_clock_changes_no_order(device):
+    """PROTOCOL invariant 7: no promise depends on a device's wall clock."""
     async with device.outbox() as outbox:
         await device.ack_open(outbox)
         first = await device.put(outbox, 1)
@@ -78,3 +82,22 @@ async def test_an_older_epoch_waits_for_its_own_open_and_no_other(device):
         assert [row.urgency for row in await device.waiting(outbox)] == [Urgency.OPEN, Urgency.LIVE_READ]
         await outbox.acked(device.ack(first, Stream.REPORT, (1, 1)))
         assert {row.identity.epoch for row in await device.waiting(outbox)} == {first, outbox.epoch}
+
+
+async def test_what_is_next_is_found_by_the_index_alone_however_much_waits(device):
+    """Only rows that are handed out are looked at: not those under way, nor those of an epoch that must wait."""
+    async with device.outbox() as outbox:
+        await device.ack_open(outbox)
+        await device.put(outbox, 1)
+        seen = []
+        await outbox._reader.set_trace_callback(seen.append)  # the seam: SQLite tells of each statement
+        await outbox.pending(200, 160, ())
+        await outbox._reader.set_trace_callback(None)
+    with closing(sqlite3.connect(device.settings.database)) as database:
+        for statement in seen:
+            plan = [step for *_, step in database.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            assert any("rows USING INDEX pending_in_order" in step for step in plan)
+            assert not any("TEMP B-TREE" in step or step.startswith("SCAN rows") for step in plan)
+            code = [row[1:3] for row in database.execute(f"EXPLAIN {statement}")]
+            assert "DeferredSeek" in [name for name, _ in code], "the row itself is read last"
+    assert len(seen) == 7

@@ -111,6 +111,7 @@ async def test_what_has_no_stream_is_not_stored(device, body):
 
 
 async def test_invariant_1_sequences_are_never_reused_even_when_the_table_is_empty(device):
+    """PROTOCOL invariant 1: no identity ever names two payloads."""
     async with device.outbox(keep_stored_h=0) as outbox:
         await device.ack_open(outbox)
         await device.put(outbox, 1, 2)
@@ -123,6 +124,7 @@ async def test_invariant_1_sequences_are_never_reused_even_when_the_table_is_emp
 
 
 async def test_invariant_1_every_opening_is_another_epoch_with_another_key(device):
+    """PROTOCOL invariant 1: no identity ever names two payloads, not even of a cloned card."""
     seen = set()
     for _ in range(3):
         async with device.outbox() as outbox:
@@ -132,6 +134,7 @@ async def test_invariant_1_every_opening_is_another_epoch_with_another_key(devic
 
 
 async def test_invariant_1_rows_of_an_older_epoch_are_sent_as_they_were_signed(device):
+    """PROTOCOL invariant 1: what is sent again is byte for byte what was signed."""
     async with device.outbox() as outbox:
         old = outbox.epoch
         await device.put(outbox, 1, 2)
@@ -145,7 +148,10 @@ async def test_invariant_1_rows_of_an_older_epoch_are_sent_as_they_were_signed(d
 
 
 async def test_invariant_2_row_deleted_only_after_verified_ack(device):
-    """The verification itself is the uplink's; here: only what was published and exists leaves, and only by name."""
+    """PROTOCOL invariant 2: a row is deleted only after an ack that names it.
+
+    Its verification is the uplink's; here: only what was published and exists leaves, and only by name.
+    """
     async with device.outbox(keep_stored_h=0) as outbox:
         await device.ack_open(outbox)
         stored = await device.put(outbox, 1, 2, 3)
@@ -159,6 +165,7 @@ async def test_invariant_2_row_deleted_only_after_verified_ack(device):
 
 
 async def test_invariant_2_an_ack_beyond_the_counter_changes_nothing_and_is_reported(device):
+    """PROTOCOL invariant 2, and invariant 6 as far as it is the outbox's: such an ack changes nothing."""
     async with device.outbox() as outbox:
         await device.ack_open(outbox)
         stored = await device.put(outbox, 1, 2)
@@ -171,6 +178,7 @@ async def test_invariant_2_an_ack_beyond_the_counter_changes_nothing_and_is_repo
 
 
 async def test_invariant_2_a_refused_row_leaves_with_the_loss_record_that_names_it(device):
+    """PROTOCOL invariant 2: a row leaves in the transaction that records its loss."""
     async with device.outbox() as outbox:
         await device.ack_open(outbox)
         (read,) = await device.put(outbox, 1)
@@ -249,7 +257,18 @@ async def test_a_statement_without_room_for_every_epoch_leaves_out_those_with_no
         assert (old, Stream.DETECTION, 4, 3, 1) in [tuple(stream) for stream in body.streams]
 
 
+async def test_invariant_6_a_refusal_of_what_was_never_published_changes_nothing(device):
+    """PROTOCOL invariant 6: nothing that was not asked for changes a device."""
+    async with device.outbox() as outbox:
+        await device.ack_open(outbox)
+        await device.put(outbox, 1)
+        (row,) = await device.waiting(outbox)
+        assert await outbox.refused(hashlib.sha256(row.envelope).digest()) is None
+        assert await identities(device, outbox) == [row.identity]
+
+
 async def test_another_store_is_told_what_is_held_and_the_old_ones_acks_count_no_more(device):
+    """PROTOCOL invariant 6: what is meant for another time changes nothing."""
     async with device.outbox() as outbox:
         await device.ack_open(outbox)
         await device.put(outbox, 1, 2)

@@ -193,6 +193,27 @@ async def test_settled_rows_keep_their_age_over_a_reboot(device):
         assert await outbox.resend(Resend(old, Stream.DETECTION, ((1, 1),))) == 0
 
 
+async def test_a_reboot_makes_backlog_of_what_waits_and_writes_no_row_again(device):
+    async with device.outbox() as outbox:
+        await device.ack_open(outbox)
+        before = await device.put(outbox, 1, 2, 3)
+    async with aiosqlite.connect(device.settings.database) as database:
+        await database.execute("UPDATE facts SET value = x'00' WHERE name = 'boot_id'")
+        await database.execute("CREATE TRIGGER still BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'written'); END")
+        await database.commit()
+    device.clock.now_boot_ns = 5
+    async with device.outbox() as outbox:
+        async with aiosqlite.connect(device.settings.database) as database:
+            await database.execute("DROP TRIGGER still")
+            await database.commit()
+        await device.ack_open(outbox)
+        live = await device.put(outbox, 4)
+        rows = await device.waiting(outbox)
+        assert [row.identity for row in rows] == [*live, *before[::-1]]
+        assert [row.urgency for row in rows] == [Urgency.LIVE_READ] + [Urgency.BACKLOG] * 3
+        assert 120 <= (await outbox.state()).oldest_s < 121
+
+
 class TestJournal:
     def epochs(self, **reserved):
         return (journal.JournalEpoch(7, dict.fromkeys(Stream, 10), b"open"),)

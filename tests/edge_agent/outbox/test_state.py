@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from edge_agent.commands.outbox import outbox as outbox_command
 from edge_agent.errors import OutboxError
-from edge_agent.outbox import is_held, read_state
+from edge_agent.outbox import Entry, is_held, read_state
 from edge_agent.outbox.state import _read
+from edge_wire.clock import SystemClock
 from edge_wire.messages import Stream
 
 
@@ -105,6 +106,21 @@ class TestCommand:
             shown = json.loads(result.stdout)
             assert (shown["depth"], shown["epoch"]) == (2, outbox.epoch)
             assert shown["sequences"]["detection"] == {"next": 2, "pending": 1, "lowest_pending": 1}
+
+    async def test_room_losses_and_what_is_wrong_are_told(self, run, device):
+        device.clock.now_boot_ns = SystemClock().boot_ns()  # the command asks the real one
+        async with device.outbox(quota_bytes=300_000) as outbox:
+            entries = [Entry(device.read(track), device.captured()) for track in range(1_000)]
+            await outbox.put_all(entries)
+            await outbox.make_room()
+            told = json.loads(run("--folder", device.folder, "--json").stdout)
+            assert (told["quota_bytes"], told["floor_reached"], told["conditions"]) == (300_000, False, ["evicting"])
+            assert 0 < told["bytes"] <= 300_000
+            assert told["lost"] == {"evicted": (await outbox.state()).lost["evicted"]}
+            words = run("--folder", device.folder).stdout
+            assert f"{told['lost']['evicted']:,} evicted" in words
+            assert "bytes of 300,000" in words
+            assert "WRONG: evicting" in words
 
     async def test_a_person_reads_it_in_words(self, run, device):
         async with device.outbox() as outbox:

@@ -101,6 +101,19 @@ async def test_what_is_urgent_does_not_wait() -> None:
     assert told.states == [(None, "line"), ("line", "low-battery")]
 
 
+async def test_what_waits_can_become_urgent() -> None:
+    told = Told()
+    for state in ("line", "low-battery"):
+        told.changes.note("power", None, state)
+        await told.after(0)
+    told.changes.note("power", None, "low-battery", urgent=True)
+    await told.after(0)
+    assert told.states == [(None, "line"), ("line", "low-battery")]
+    told.changes.note("power", None, "low-battery", urgent=True)
+    await told.after(0)
+    assert len(told.rows) == 2, "it is told once"
+
+
 async def test_what_the_outbox_cannot_take_is_tried_again() -> None:
     told = Told()
     told.full = True

@@ -161,7 +161,9 @@ async def test_a_real_upsd_that_loses_its_driver_or_ends_is_said(private_ups) ->
 
     async with running(watch):
         async with asyncio.timeout(15):
-            await watch.asked()
+            while not watch.asked:
+                changed.clear()
+                await changed.wait()
         private_ups.end("driver")
         await until_said("driver")
         assert (watch.reading.state, watch.ending) == (PowerState.UNKNOWN, False)

@@ -13,6 +13,7 @@ from edge_agent.outbox import Entry, EvidenceFile
 from edge_agent.sending import Identity
 from edge_agent.uplink import Fault, LinkError, Uplink, UplinkState, read_status
 from edge_agent.uplink.checks import check_ack_round_trip
+from edge_agent.uplink.uplink import pause_s
 from edge_wire import codec, cose
 from edge_wire.clock import SystemClock
 from edge_wire.messages import (
@@ -71,7 +72,8 @@ async def test_topic_quality_and_correlation_of_each_message(site):
             assert codec.decode_connection(message.correlation) == (epoch, 1)
 
 
-async def test_the_will_is_signed_retained_and_names_the_connection(site):
+async def test_pains_20_the_will_is_signed_retained_and_names_the_connection(site):
+    """PAINS 20: whoever vanishes leaves word of it at the broker."""
     async with site.running():
         await site.until(lambda: site.world.links)
         will = site.world.link.will
@@ -279,6 +281,7 @@ async def test_commands_reach_the_outbox_or_the_callback_once(site):
     ],
 )
 async def test_pains_20_puback_failures_are_told_apart(site, code, count, words):
+    """PAINS 20: what the broker takes and gives to nobody, or refuses, is not taken for published."""
     site.world.acking, site.world.puback = False, code
     async with site.running():
         await site.until(lambda: site.uplink.status.counts.get(count))
@@ -287,6 +290,7 @@ async def test_pains_20_puback_failures_are_told_apart(site, code, count, words)
 
 
 async def test_pains_20_connected_without_acks_is_a_state_of_its_own(site):
+    """PAINS 20: connected is never taken for working."""
     async with site.running():
         await site.until(lambda: site.uplink.status.state == UplinkState.WORKING)
         await site.until(lambda: site.uplink.status.under_way == 0)
@@ -344,6 +348,15 @@ async def test_failures_are_told_apart_and_tried_again(site, fault):
         await site.until_quiet()
         assert len(site.world.bodies(Statement)) == 1  # what was only tried leaves none behind
         assert seen == [(UplinkState.CONNECTING, n) for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("failures", "chance", "seconds"),
+    [(1, 0.0, 0.5), (1, 1.0, 1.0), (2, 1.0, 2.0), (6, 1.0, 32.0), (7, 1.0, 60.0), (10_000, 0.0, 30.0)],
+)
+def test_the_wait_between_attempts_doubles_up_to_its_longest_and_half_of_it_is_chance(site, failures, chance, seconds):
+    settings = replace(site.settings, reconnect_min_s=1.0, reconnect_max_s=60.0)
+    assert pause_s(settings, failures, chance) == seconds
 
 
 async def test_health_goes_out_at_once_when_something_changed(site):

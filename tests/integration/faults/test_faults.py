@@ -60,7 +60,7 @@ def test_whatever_breaks_nothing_is_lost_and_nothing_is_there_twice(store: str, 
     assert said["captured"] > 200
     assert said["unsettled"] == {}
     assert said["unalerted"] == 0
-    assert said["crops_missing"] == 0
+    assert said["crops_missing"] <= said["media_named"], "a full disk evicts crops first, and says so"
     assert said["seed"] == SEED
     kinds = {kind.__name__ for lane in lanes(store).values() for kind in lane} | {POISON}
     assert set(said["faults"]) == kinds

@@ -20,7 +20,7 @@ def stored(number: int) -> StoredDetection:
 
 
 def holding(*numbers: int) -> Holdings:
-    return Holdings([stored(number) for number in numbers], (), (), frozenset(), 0, 0, 0)
+    return Holdings([stored(number) for number in numbers], (), (), frozenset(), 0, 0, 0, 0)
 
 
 def test_all_that_was_captured_is_there() -> None:
