@@ -1,8 +1,12 @@
 """Asks devices for rows that they once had acked and that the store does not have: it went back in time.
 
 A device's Statement says what it has sent and what waits. What it neither has waiting nor has come, and no loss record
-names, is asked for (``Resend``); the device sends what it still holds. The same sequences are asked for at most three
-times by one collector process: what a device no longer holds it does not answer, and the ledger names it as missing.
+names, is asked for (``Resend``); the device sends what it still holds. So is what a later Open says that an epoch had
+which the Statement leaves out: its database was set aside, and the device may hold rows that it has salvaged.
+
+The same sequences are asked for at each Statement, but only three times that lie a minute apart: a question may be lost
+with its connection, and rows need time to come; but what a device no longer holds it never answers, and the ledger
+names it as missing.
 
 A store that went back in time may not know an epoch's key either. Rows that nobody can verify for want of it are not
 refused, or their device would give them up: its Open is asked for instead.
@@ -14,6 +18,7 @@ own, and ingest does not wait. What it remembers only spares questions and may b
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -38,6 +43,7 @@ from edge_wire.messages import Resend, Stream, StreamState
 _log = structlog.get_logger(__name__)
 
 _TIMES = 3
+_COUNTED_EVERY_S = 60.0
 # Bounds a message to a few kilobytes, and what one Statement provokes to a few of them.
 _MOST_RUNS = 500
 _MOST_MESSAGES = 20
@@ -53,17 +59,25 @@ class Resending:
     Args:
         store: what is here.
         ask: sends questions.
+        now_s: a clock that does not jump.
     """
 
-    def __init__(self, store: Store, ask: Callable[[list[tuple[Address, Resend]]], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ask: Callable[[list[tuple[Address, Resend]]], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._ask = ask
+        self._now_s = now_s
         self._stated: dict[str, Stated] = {}
         self._task: asyncio.Task[None] | None = None
         # Up to where nothing is to be asked for: what is here stays here.
         self._settled_to: OrderedDict[StreamKey, int] = OrderedDict()
         # What was asked for once, twice, and often enough.
         self._asked: OrderedDict[StreamKey, tuple[Runs, ...]] = OrderedDict()
+        self._counted_s: OrderedDict[StreamKey, float] = OrderedDict()
         self._opens_asked_ns: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     def note(self, stated: Iterable[Stated]) -> None:
@@ -126,7 +140,8 @@ class Resending:
     async def _after(self, tx: Transaction, one: Stated) -> list[tuple[Address, Resend]]:
         address = Address(one.topic.agency, one.topic.device, *one.connection)
         asking: list[tuple[Address, Resend]] = []
-        for state in sorted(one.body.streams, key=lambda each: each.stream != Stream.REPORT):
+        states = [*one.body.streams, *await self._unstated(tx, one)]
+        for state in sorted(states, key=lambda each: each.stream != Stream.REPORT):
             runs = await self._to_ask(tx, (address.device, state.epoch, int(state.stream)), state)
             for at in range(0, len(runs), _MOST_RUNS):
                 if len(asking) == _MOST_MESSAGES:
@@ -142,6 +157,16 @@ class Resending:
                     rows=count(some),
                 )
         return asking
+
+    async def _unstated(self, tx: Transaction, one: Stated) -> list[StreamState]:
+        """Return how far the streams of epochs go that the Statement leaves out, as the epochs after them say."""
+        stated = {state.epoch for state in one.body.streams}
+        ends = await ledger.ends_told_of(tx, one.topic.device)
+        return [
+            StreamState(epoch, Stream(stream), last + 1, 0, 0)
+            for (epoch, stream), last in ends.items()
+            if epoch not in stated
+        ]
 
     async def _to_ask(self, tx: Transaction, key: StreamKey, state: StreamState) -> Runs:
         settled_to = self._settled_to.get(key, 0)
@@ -162,8 +187,12 @@ class Resending:
 
     def _note_asked(self, key: StreamKey, runs: Runs) -> None:
         asked = list(self._asked.get(key, ((),) * _TIMES))
-        for times in range(_TIMES - 1, 0, -1):
-            asked[times] = union(asked[times], intersection(asked[times - 1], runs))
+        now_s = self._now_s()
+        counted_s = self._counted_s.get(key)
+        if counted_s is None or now_s - counted_s >= _COUNTED_EVERY_S:
+            _remember(self._counted_s, key, now_s)
+            for times in range(_TIMES - 1, 0, -1):
+                asked[times] = union(asked[times], intersection(asked[times - 1], runs))
         asked[0] = union(asked[0], runs)
         _remember(self._asked, key, tuple(asked))
 

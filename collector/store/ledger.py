@@ -28,6 +28,7 @@ StreamKey = tuple[str, int, int]
 # So many sequences are counted at a time when gaps are looked for.
 _STRETCH = 65_536
 _KEYS_A_STATEMENT = 300
+_EPOCHS_LOOKED_AT = 200
 # Written into the statement, or neither database would know that its index of dead letters serves.
 _STORED: ColumnElement[int] = literal_column(str(int(Verdict.STORED)))
 
@@ -157,6 +158,25 @@ async def gaps(tx: AsyncConnection, stream: StreamKey, *, after: int, to: int) -
             holes += await _holes(tx, stream, first, highest)
         after = last
     return union(difference([(start, to)], held), holes)
+
+
+async def ends_told_of(tx: AsyncConnection, device: str) -> dict[tuple[int, int], int]:
+    """Return the last sequences of streams, by epoch and stream, as the Opens of the epochs after them name them.
+
+    Where the outbox was corrupt it is what was reserved: an upper bound. The newest epochs only.
+    """
+    table = tables.epoch
+    rows = await tx.execute(
+        select(table.c.previous, table.c.previous_last)
+        .where(table.c.device == device, table.c.previous.is_not(None))
+        .order_by(table.c.received_at_ns.desc())
+        .limit(_EPOCHS_LOOKED_AT)
+    )
+    ends: Counter[tuple[int, int]] = Counter()
+    for epoch, lasts in rows:
+        for stream, last in lasts:
+            ends[epoch, stream] = max(ends[epoch, stream], last)
+    return ends
 
 
 async def losses_of(tx: AsyncConnection, stream: StreamKey) -> Runs:

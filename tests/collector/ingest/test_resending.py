@@ -1,11 +1,12 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete
 
 from collector.store import tables
-from edge_wire.messages import Ack, LossRecord, Resend, Statement, Stream, StreamState
+from edge_wire.messages import Ack, LastSequence, LossRecord, Resend, Statement, Stream, StreamState
 
 DETECTION, REPORT = Stream.DETECTION, Stream.REPORT
 
@@ -52,8 +53,12 @@ async def test_what_waits_on_the_device_or_is_lost_is_not_asked_for(bench: Any, 
 async def test_what_a_device_does_not_answer_is_asked_for_three_times(bench: Any, make: Any) -> None:
     device = await some_rows(bench, make)
     await forget(bench, 3)
+    now_s = [1_000.0]
+    ask_again = bench.pipeline._downlink.ask_again
+    bench.pipeline._resending = type(bench.pipeline._resending)(bench.store, ask_again, lambda: now_s[0])
     times = 0
     for _ in range(6):
+        now_s[0] += 60
         await bench.settle(device.publish(states((7, DETECTION, 10, 0, 0))))
         times += len(await asked(bench))
     assert times == 3
@@ -62,6 +67,28 @@ async def test_what_a_device_does_not_answer_is_asked_for_three_times(bench: Any
     bench.pipeline._resending = type(bench.pipeline._resending)(bench.store, bench.pipeline._downlink.ask_again)
     await bench.settle(device.publish(states((7, DETECTION, 10, 0, 0))))
     assert await asked(bench) == [Resend(7, DETECTION, ((3, 3), (5, 5)))]
+
+
+async def test_questions_that_a_bad_link_swallows_do_not_count(bench: Any, make: Any) -> None:
+    device = await some_rows(bench, make)
+    await forget(bench, 3)
+    for _ in range(6):  # a connection each, within a minute
+        await bench.settle(device.publish(states((7, DETECTION, 10, 0, 0))))
+        assert await asked(bench) == [Resend(7, DETECTION, ((3, 3),))]
+
+
+@pytest.mark.parametrize("corrupt", [False, True])
+async def test_what_an_epoch_had_that_the_statement_leaves_out_is_asked_for(
+    bench: Any, make: Any, corrupt: bool
+) -> None:
+    """PROTOCOL invariant 4: rows salvaged from a database that was set aside come back after a restore."""
+    device = await some_rows(bench, make)
+    await forget(bench, 8, 9)
+    later = replace(device, epoch=8, epoch_key=ec.generate_private_key(ec.SECP256R1()), sequences={}, previous=7)
+    await bench.settle(later.open(corrupt=corrupt, previous_last=(LastSequence(DETECTION, 9), LastSequence(REPORT, 1))))
+    bench.sent()
+    await bench.settle(later.publish(states((8, DETECTION, 1, 0, 0), (8, REPORT, 2, 0, 0))))
+    assert await asked(bench) == [Resend(7, DETECTION, ((8, 9),))]
 
 
 async def test_an_epoch_that_nobody_here_knows_is_asked_for_from_its_open_on(bench: Any, make: Any) -> None:
