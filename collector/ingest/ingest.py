@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from collector.ingest import interpreter
 from collector.ingest.downlink import Downlink
 from collector.ingest.inbox import Inbox
 from collector.ingest.intake import Intake
@@ -85,7 +86,11 @@ class Ingest:
         return {**self._pipeline.counts, "not_sent": self._link.dropped}
 
     def start(self) -> asyncio.Task[None]:
-        """Connect, and go on trying; returns the task, which ends only by ``stop`` or with what went wrong."""
+        """Connect, and go on trying; returns the task, which ends only by ``stop`` or with what went wrong.
+
+        Tunes the interpreter of this process for what ingest does (``interpreter``).
+        """
+        interpreter.tune()
         self._link.open()
         self._task = asyncio.create_task(self._run(), name="ingest")
         return self._task

@@ -158,8 +158,10 @@ class Intake:
         Args:
             outcomes: what came.
             first: done before everything else in the same transaction; for whoever takes back an earlier verdict.
+                Nothing of it may then be held back: what was taken back would be gone.
 
         Raises:
+            PictureFolderError: nothing of it was committed; ``first`` was given, and a file cannot be written.
             StoreError: nothing of it was committed; the store cannot be reached.
             StoreRefusedError: nothing of it was committed; the store does not take one of its rows.
         """
@@ -175,7 +177,7 @@ class Intake:
             taken = {device for device, one in standings.items() if one.status is DeviceStatus.ENROLLED}
             await self._media.forget_unfinished(tx, self._utc_ns())
             self._refuse(batch, refused, taken)
-            accepted = await self._settle_identities(batch, rows, standings)
+            accepted = await self._settle_identities(batch, rows, standings, whole=first is not None)
             await self._keep(batch, accepted, standings)
             await ledger.note_streams(tx, batch.said, batch.redelivered)
             await self._follow_links(batch, accepted, [one for one in live if one.topic.device in taken])
@@ -201,7 +203,12 @@ class Intake:
                 batch.settled.refused.append(one)
 
     async def _settle_identities(
-        self, batch: _Batch, rows: Sequence[Accepted | DeadLetter], standings: dict[str, DeviceStanding]
+        self,
+        batch: _Batch,
+        rows: Sequence[Accepted | DeadLetter],
+        standings: dict[str, DeviceStanding],
+        *,
+        whole: bool,
     ) -> list[Accepted]:
         """Answer each identity; return what is new and of use, in identity order."""
         known = await intake.known_identities(batch.tx, [one.identity for one in rows])
@@ -217,6 +224,8 @@ class Intake:
             try:
                 poison = await self._poison(batch, one, enrolled)
             except PictureFolderError as error:
+                if whole:
+                    raise
                 # One file of many messages: the rest is committed, and this one comes again.
                 _log.error("picture_not_written", device=identity.device, error=str(error))
                 batch.settled.held_back += 1

@@ -13,6 +13,7 @@ from collector.domain import DeviceStatus, Identity
 from collector.errors import StoreRefusedError
 from collector.ingest.intake import Intake
 from collector.ingest.keyring import Keyring
+from collector.ingest.picture_folder import PictureFolderError
 from collector.ingest.received import Received
 from collector.ingest.verdicts import Accepted, Live, judge, signer
 from collector.store import audit, dead_letters, intake
@@ -90,7 +91,7 @@ class Retrying:
             settled = await self._intake.commit([outcome], first=take_back)
         except _NothingToTakeBackError:
             return Retried(letter, identity, stored=False, why="its identity stands for another message")
-        except StoreRefusedError as error:
+        except (StoreRefusedError, PictureFolderError) as error:
             return Retried(letter, identity, stored=False, why=str(error))
         if [one.verdict for one in settled.answers] != [Verdict.STORED]:
             return Retried(letter, identity, stored=False, why="still of no use; a new letter says why")

@@ -107,6 +107,8 @@ async def facts_of(tx: AsyncConnection, device: str) -> list[StreamFacts]:
     keys |= {(epoch, int(stream)) for epoch in epochs for stream in Stream}
     latest_ns = max((one.stated.at_ns for one in states.values() if one.stated is not None), default=None)
     closings = _closings(epochs, states, latest_ns)
+    # Also epochs of which nothing has come, not even their Open: the one after them tells how far they went.
+    keys |= set(closings)
     order = {epoch: number for number, epoch in enumerate(epochs)}
     found = []
     for epoch, stream in sorted(keys, key=lambda key: (order.get(key[0], len(order)), *key)):
@@ -314,8 +316,9 @@ def _closings(
         if one.previous is not None:
             followers[one.previous].append(one)
     found = {}
+    corrupt_after = _corrupt_after(epochs)
     for epoch, next_ones in followers.items():
-        corrupt_at_ns = _corrupt_after(followers, epoch)
+        corrupt_at_ns = corrupt_after.get(epoch)
         sound = [one for one in next_ones if not one.corrupt]
         damaged = [one for one in next_ones if one.corrupt]
         opened_ns = min(one.received_at_ns for one in next_ones)
@@ -331,20 +334,19 @@ def _closings(
     return found
 
 
-def _corrupt_after(followers: Mapping[int, Sequence[_Epoch]], epoch: int) -> int | None:
-    """Return when the device last said that the outbox with this epoch's rows was corrupt, None if it never has."""
-    seen = {epoch}
-    ahead = list(followers.get(epoch, ()))
-    at_ns: int | None = None
-    while ahead:
-        one = ahead.pop()
-        if one.epoch in seen:
-            continue
-        seen.add(one.epoch)
-        if one.corrupt:
-            at_ns = max(at_ns or 0, one.received_at_ns)
-        ahead += followers.get(one.epoch, ())
-    return at_ns
+def _corrupt_after(epochs: Mapping[int, _Epoch]) -> dict[int, int]:
+    """Return when the device last said that the outbox with an epoch's rows was corrupt, for epochs of which it did.
+
+    Each epoch is passed once, the latest word first: a device that restarts often has tens of thousands.
+    """
+    found: dict[int, int] = {}
+    corrupt = (one for one in epochs.values() if one.corrupt)
+    for one in sorted(corrupt, key=lambda each: each.received_at_ns, reverse=True):
+        before = one.previous
+        while before is not None and before not in found:
+            found[before] = one.received_at_ns
+            before = epochs[before].previous if before in epochs else None
+    return found
 
 
 def _untold(key: StreamKey) -> dict[str, Any]:

@@ -48,20 +48,21 @@ class Evidence:
         name = sha256.hex()
         return self._folder / name[:2] / name
 
-    def keep(self, content: bytes) -> bytes:
-        """Put ``content`` on disk under its hash, durably, and return the hash.
+    def keep(self, content: bytes) -> tuple[bytes, bool]:
+        """Put ``content`` on disk under its hash, durably; return the hash, and whether the file was not there yet.
 
         Raises:
             OSError: it could not be written.
         """
         sha256 = hashlib.sha256(content).digest()
         path = self.path(sha256)
-        if not path.exists():
-            if not path.parent.exists():
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                sync_folder(self._folder)
-            write_durably(path, content)
-        return sha256
+        if path.exists():
+            return sha256, False
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_folder(self._folder)
+        write_durably(path, content)
+        return sha256, True
 
     def read(self, sha256: bytes) -> bytes | None:
         """Return the file's bytes, or None if it is not held or is no longer what its name says.

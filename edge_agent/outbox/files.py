@@ -47,18 +47,37 @@ class Files:
         """How much all of them take."""
         return self._kept_bytes.total()
 
-    async def keep(self, content: bytes) -> bytes:
+    async def keep(self, content: bytes, written: list[bytes]) -> bytes:
         """Put ``content`` on disk and return its hash; the caller holds the lock until its row is committed.
+
+        Args:
+            content: the file's bytes.
+            written: takes the hash, unless the file was there before; for ``take_back``.
 
         Raises:
             OutboxFullError: there is no room.
             OutboxError: it could not be written.
         """
         try:
-            return await asyncio.to_thread(self._evidence.keep, content)
+            sha256, new = await asyncio.to_thread(self._evidence.keep, content)
+            if new:
+                written.append(sha256)
+            return sha256
         except OSError as error:
             kind = OutboxFullError if is_full(error, 0) else OutboxError
             raise kind(f"{self._settings.evidence}: a file could not be kept: {error}") from error
+
+    async def take_back(self, written: Iterable[bytes]) -> None:
+        """Delete files whose row was not stored after all; the caller holds the lock.
+
+        Nothing counts them, so nothing would ever give their room back, and they come with each detection that a full
+        disk does not take.
+        """
+        try:
+            for sha256 in written:
+                await asyncio.to_thread(self._evidence.remove, sha256)
+        except OSError as error:
+            _log.error("files without a row could not be deleted; the next start adopts them", error=str(error))
 
     async def read(self, sha256: bytes) -> bytes | None:
         """Return the file's bytes; None if it is not held or is no longer what its name says.

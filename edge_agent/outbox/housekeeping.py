@@ -228,10 +228,17 @@ class Housekeeping:
             await self._tell_uncommitted()
 
     async def _tell_uncommitted(self) -> None:
-        if counts := Counter(self._uncommitted):
+        if not self._uncommitted:
+            return
+        # Taken out first: when this is cancelled, as ``close`` does, the writer commits it all the same, and what
+        # still stood here would be told once more.
+        counts, self._uncommitted = self._uncommitted, Counter()
+        try:
             await self._writer.run(partial(self._rows.record_uncommitted, counts))
-            self._uncommitted -= counts
-            self._enqueued()
+        except OutboxError:
+            self._uncommitted.update(counts)
+            raise
+        self._enqueued()
 
     async def _make_ballast(self) -> None:
         try:

@@ -11,10 +11,10 @@ import contextlib
 import hashlib
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 import structlog
@@ -106,6 +106,7 @@ class Outbox:
         self._store_id = opened.store_id
         self._superseded: set[bytes] = set()
         self._published: defaultdict[tuple[int, Stream], set[int]] = defaultdict(set)
+        self._works: set[asyncio.Task[Any]] = set()
         self._writer.broken.add_done_callback(self._mark_damage)
         self._housekeeping = asyncio.create_task(self._house.run(), name="outbox-housekeeping")
         self._housekeeping.add_done_callback(self._housekeeping_ended)
@@ -180,6 +181,7 @@ class Outbox:
             )
         try:
             await self._writer.close()
+            await asyncio.gather(*self._works, return_exceptions=True)
         finally:
             await self._reader.close()
             await self._database.close()
@@ -330,6 +332,9 @@ class Outbox:
         """
         if ack.store_id in self._superseded:
             return _reported(AckOutcome((), AckFinding.SUPERSEDED_STORE), ack)
+        return await self._to_its_end(self._acked(ack))
+
+    async def _acked(self, ack: Ack) -> AckOutcome:
         settled = await self._writer.run(partial(self._apply_ack, ack))
         if settled.outcome.finding is not None:
             return _reported(settled.outcome, ack)
@@ -369,6 +374,9 @@ class Outbox:
         Raises:
             OutboxError: it could not be written; nothing changed.
         """
+        return await self._to_its_end(self._resend(resend))
+
+    async def _resend(self, resend: Resend) -> int:
         requeued = await self._writer.run(partial(self._rows.requeue, resend))
         # They have to be published again before an ack can mean them.
         self._published[resend.of_epoch, resend.stream].difference_update(i.sequence for i in requeued)
@@ -436,6 +444,18 @@ class Outbox:
         conditions = self._house.conditions.union(state.conditions)
         return replace(state, lost=dict(+lost), conditions=worst_first(conditions))
 
+    async def _to_its_end(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Finish ``work`` also when who waits for it is cancelled, as the uplink is when its connection breaks.
+
+        The writer commits what it has begun either way, and memory has to follow: an Open whose ack was committed and
+        not noted would never be acked again, and the device would stay without birth and health until it is restarted.
+        """
+        task = asyncio.create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._works.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to take it
+        return await asyncio.shield(task)
+
     async def _kept(
         self, entries: Sequence[Entry], store: Callable[[], Awaitable[_Result]], needs_bytes: int
     ) -> _Result:
@@ -471,9 +491,14 @@ class Outbox:
 
     async def _write_with_files(self, entry: Entry, files: Sequence[EvidenceFile]) -> Identity:
         async with self._files.lock:
-            hashes = [await self._files.keep(file.content) for file in files]
-            stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
-            identity, added_bytes = await self._writer.run(stored)
+            written: list[bytes] = []
+            try:
+                hashes = [await self._files.keep(file.content, written) for file in files]
+                stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
+                identity, added_bytes = await self._writer.run(stored)
+            except OutboxError:
+                await self._files.take_back(written)
+                raise
             self._files.count(added_bytes)
             await self._files.trim()
         return identity

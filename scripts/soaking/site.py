@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +45,7 @@ from soaking.trailer import TrailerSettings
 
 _START_S = 60.0
 _TRAILER_START_S = 30.0
+_QUIET_S = 4.0
 _DISK_MIB = 192
 _COLLECTOR_DISK_MIB = 1_024
 _DAY_NS = 86_400 * 1_000_000_000
@@ -433,19 +433,26 @@ class Site:
 
 
 def _drain(trailer: Trailer, until_s: float) -> dict[str, int]:
+    """Wait until nothing is pending, and nothing is asked for again after one more Statement.
+
+    A collector that went back in time learns from Statements what it lacks: at a connection, and hourly. Nobody here
+    waits an hour, so the link is reset once.
+    """
+    stated = False
+    quiet_since_s: float | None = None
     while True:
         trailer.program.launch()
         trailer.program.tell("quiet")  # also one that was started again meanwhile
-        pending = trailer.pending
-        if pending == 0:
+        pending, now_s = trailer.pending, time.monotonic()
+        if pending != 0:
+            quiet_since_s = None
+        elif quiet_since_s is None:
+            quiet_since_s = now_s
+        elif now_s - quiet_since_s > _QUIET_S and stated:
             return {}
-        if time.monotonic() > until_s:
-            return {trailer.name: -1 if pending is None else pending}
+        elif now_s - quiet_since_s > 1.0 and not stated:
+            stated, quiet_since_s = True, None
+            trailer.link.reset()
+        if now_s > until_s:
+            return {trailer.name: -1 if pending is None else pending} if pending != 0 else {}
         time.sleep(0.3)
-
-
-def counts_of(trailers: list[Trailer]) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield each trailer's own counts of its uplink."""
-    for trailer in trailers:
-        with contextlib.suppress(OSError, ValueError):
-            yield trailer.name, json.loads(Path(trailer.settings.status).read_text())["counts"]

@@ -100,6 +100,26 @@ async def test_what_a_revoked_device_sent_comes_in_once_it_is_enrolled_again(
     assert (await run("retry", str(letters[0]["id"]))).exit_code == 2
 
 
+async def test_a_letter_whose_picture_cannot_be_written_now_is_kept(
+    store: Store, settle: Any, run: Any, make: Any, tmp_path: Path
+) -> None:
+    """PROTOCOL: its device was told "dead_lettered" and has let go of it: this is the only copy."""
+    device = await make.device().enrol(store)
+    await settle(device.open())
+    await revoke(store)
+    await settle(device.publish(make.media(b"a picture")))
+    await revoke(store, "enrolled")
+    before = [await rows(store, table) for table in (tables.dead_letter, tables.identity, tables.audit)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pictures").write_bytes(b"no folder")
+    done = await run("retry", "--all")
+    assert (done.exit_code, "pictures" in done.stderr) == (1, True)
+    assert [await rows(store, table) for table in (tables.dead_letter, tables.identity, tables.audit)] == before
+    (tmp_path / "data" / "pictures").unlink()
+    assert (await run("retry", "--all")).exit_code == 0
+    assert await rows(store, tables.dead_letter) == []
+
+
 async def test_what_is_still_of_no_use_stays_as_it_was(store: Store, settle: Any, run: Any, make: Any) -> None:
     device = await make.device().enrol(store)
     await settle(device.open(), device.read())

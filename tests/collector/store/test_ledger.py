@@ -160,6 +160,17 @@ async def test_a_corrupt_outbox_bounds_its_epoch_and_those_before_it(store: Stor
     assert found[8, DETECTION].verdict == "unknown, at most 253"
 
 
+async def test_an_epoch_of_which_nothing_has_come_is_judged_by_the_open_after_it(store: Store) -> None:
+    """PROTOCOL: never "complete" by guess, also where a corrupt outbox took an epoch with its Open."""
+    await epoch(store, 7)
+    await epoch(store, 9, previous=8, last=((DETECTION, 256),), corrupt=True)
+    assert (await accounts(store))[8, DETECTION].verdict == "unknown, at most 256"
+    await epoch(store, 11, previous=10, last=((DETECTION, 5), (REPORT, 2)))
+    await note(store, statement((11, REPORT, 2, 0, 0), epoch=11))
+    await keep(store, [1, 2], epoch=11, stream=REPORT)
+    assert (await accounts(store))[10, DETECTION].missing == ((1, 5),)
+
+
 async def test_what_a_device_states_of_an_epoch_that_nobody_here_knows_is_missing(store: Store) -> None:
     await epoch(store, 7)
     await note(store, statement((5, DETECTION, 41, 0, 0), (7, REPORT, 1, 0, 0)))
