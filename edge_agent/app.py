@@ -96,6 +96,7 @@ class Agent:
         self._key = device_key.load(config.device.key)
         self._crash: BaseException | None = None
         self._stop = False
+        self._was_open = False
         self._woken = asyncio.Event()
         self._news: Callable[[], None] = lambda: None
         self._unkept: Mapping[int, int] = {}
@@ -147,7 +148,7 @@ class Agent:
             loop.call_soon_threadsafe(self.stop)
             log.critical("a stage broke", error=repr(error))
 
-        outbox = await Outbox.open(outbox_settings(self._config), self._key, self._clock)
+        outbox = await self._open_outbox()
         async with outbox:
             for kind, count in self._unkept.items():
                 outbox.note_uncommitted(kind, count)
@@ -209,6 +210,25 @@ class Agent:
         if end is _End.DAMAGED and once:
             raise broken.result()
         return end
+
+    async def _open_outbox(self) -> Outbox:
+        """Open it; once it was open, as long as it takes: what could not be kept meanwhile is known in here alone.
+
+        Raises:
+            OutboxError: it cannot be opened, and was not before or need not be any more.
+        """
+        while True:
+            try:
+                outbox = await Outbox.open(outbox_settings(self._config), self._key, self._clock)
+            except OutboxError as error:
+                if not self._was_open or self._stop:
+                    raise
+                log.error("the outbox cannot be opened again yet", why=str(error))
+                self._woken.clear()
+                await self._wait_for_wake(_LOOK_S)
+            else:
+                self._was_open = True
+                return outbox
 
     async def _wait(
         self, outbox: Outbox, broken: asyncio.Task[OutboxError], tasks: Sequence[asyncio.Task[object]], *, once: bool

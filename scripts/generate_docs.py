@@ -52,8 +52,13 @@ def _page(name: str, model: type[BaseModel]) -> str:
             inner, many = _inner(item.annotation)
             if inner is not None:
                 queue.append((f"{place}.{key}".lstrip(".") + ("[]" if many else ""), inner))
-            lines.append(f"| `{key}` | {item.description or ''} | {_kind(group, key)} | {_default(item)} |")
+            cells = (f"`{key}`", item.description or "", _kind(group, key), _default(item))
+            lines.append(f"| {' | '.join(map(_in_one_cell, cells))} |")
     return "\n".join(lines) + "\n"
+
+
+def _in_one_cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:

@@ -20,6 +20,15 @@ def test_generated_pages_are_current(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == generated()[path], "run: python scripts/generate_docs.py"
 
 
+@pytest.mark.parametrize("path", [path for path in generated() if path.suffix == ".md"], ids=lambda path: path.name)
+def test_every_setting_is_one_whole_row(path: Path) -> None:
+    _, *groups = generated()[path].split("\n## ")
+    for group in groups:
+        _, _, table = group.partition("\n| setting")
+        rows = table.strip().splitlines()[2:]
+        assert all(re.fullmatch(r"\|( (\\.|[^|\\])* \|){4}", row) for row in rows), rows
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

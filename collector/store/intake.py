@@ -108,13 +108,14 @@ async def signing_keys(
 ) -> dict[tuple[str, bytes], tuple[bytes, int | None]]:
     """Return the SubjectPublicKeyInfo of known keys, by device and key id, with the epoch that it signs, if one."""
     wanted = set(signers)
-    kids = sorted({kid for _, kid in wanted})
     found: dict[tuple[str, bytes], tuple[bytes, int | None]] = {}
-    for some in _chunks(kids):
-        for row in await tx.execute(select(tables.epoch).where(tables.epoch.c.kid.in_(some))):
-            found[row.device, row.kid] = (row.spki, row.epoch)
-        for row in await tx.execute(select(tables.device_key).where(tables.device_key.c.kid.in_(some))):
-            found[row.device, row.kid] = (row.spki, None)
+    for some in _chunks(sorted(wanted)):
+        # By device too: of all epochs there ever were only the devices' own are looked through.
+        devices, kids = {device for device, _ in some}, {kid for _, kid in some}
+        for table in (tables.epoch, tables.device_key):
+            query = select(table).where(table.c.device.in_(sorted(devices)), table.c.kid.in_(sorted(kids)))
+            for row in (await tx.execute(query)).mappings():
+                found[row["device"], row["kid"]] = (row["spki"], row.get("epoch"))
     return {signer: key for signer, key in found.items() if signer in wanted}
 
 

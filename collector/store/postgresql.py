@@ -31,6 +31,9 @@ _SETTINGS = {
     # Compiling a query takes longer than any of ours.
     "jit": "off",
     "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+    # Whatever database or role are set to: turns are right under READ COMMITTED only, and an ack deletes evidence.
+    "default_transaction_isolation": "read committed",
+    "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "30s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -100,13 +103,13 @@ class Postgresql:
         cause = _cause(error)
         state = getattr(cause, "sqlstate", None)
         if isinstance(cause, asyncpg.DataError) or (state is not None and state.startswith(_REFUSED)):
-            return StoreRefusedError(f"store {self.where}: refused the rows: {cause}")
+            return StoreRefusedError(f"store {self.where}: refused the rows: {reason_of(cause)}")
         if state is not None and state.startswith(_OURS) and state != _NO_RIGHT:
             return None
         if state is None and not isinstance(error, _UNREACHABLE):
             return None
         hint = _HINTS.get(state or "", _HINTS.get((state or "")[:2]))
-        return StoreError(f"store {self.where}: {str(cause) or repr(cause)}{f': {hint}' if hint else ''}")
+        return StoreError(f"store {self.where}: {reason_of(cause)}{f': {hint}' if hint else ''}")
 
     def _connect(self, dialect: Dialect, _record: object, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         # The driver hands on what the network says, which within a transaction could be of some file.
@@ -129,6 +132,12 @@ class Postgresql:
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 # Nobody of ours waits for anything else within a transaction, so a time-out or a lost connection is the database's.
 _UNREACHABLE = (exc.DBAPIError, exc.TimeoutError, TimeoutError, ConnectionError)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why the server or the way to it refused; not the DETAIL of the server's message, which shows rows."""
+    told = error.args[0] if isinstance(error, asyncpg.PostgresError) and error.args else error
+    return str(told) or repr(error)
 
 
 def _cause(error: Exception) -> BaseException:

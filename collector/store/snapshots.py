@@ -29,6 +29,7 @@ from collector.errors import ConfigurationError, StoreError
 from collector.store import audit, tables
 from collector.store.database import backend_of
 from collector.store.migrate import configuration, upgrade
+from collector.store.postgresql import reason_of
 from collector.store.users import CredentialKind
 
 Progress = Callable[[int, int], None]
@@ -120,7 +121,7 @@ async def copy_tables(tx: AsyncConnection, folder: Path, progress: Progress) -> 
             try:
                 await driver.copy_from_query(query, output=file, format="binary", timeout=_COPY_S)
             except _REFUSED as error:
-                raise StoreError(f"store: table {table.name} could not be copied: {error}") from error
+                raise StoreError(f"store: table {table.name} could not be copied: {reason_of(error)}") from error
         copies.append(TableCopy(table.name, columns))
     return tuple(copies)
 
@@ -192,7 +193,8 @@ async def bring_back_tables(
         StoreError: it cannot be reached, or does not take the rows.
     """
     backend = backend_of(url)
-    engine = backend.engine(to_read=False)
+    # Patient: a later migration over many rows may take longer than a minute.
+    engine = backend.engine(to_read=False, patient=True)
     try:
         async with engine.begin() as tx:
             here = await tx.run_sync(lambda connection: inspect(connection).get_table_names())
@@ -228,7 +230,7 @@ async def _copy_in(tx: AsyncConnection, folder: Path, copies: Sequence[TableCopy
                     copy.table, source=file, columns=copy.columns, format="binary", timeout=_COPY_S
                 )
             except _REFUSED as error:
-                raise StoreError(f"store: table {copy.table} could not be filled: {error}") from error
+                raise StoreError(f"store: table {copy.table} could not be filled: {reason_of(error)}") from error
 
 
 def _migrate_to(connection: Connection, made_at: str) -> None:

@@ -31,7 +31,8 @@ Layout of the folder (mode 0700, its files 0600), which one agent holds at a tim
     outbox.db             rows, counters, epochs, kept files, losses (see ``schema``); with -wal and -shm beside it
     outbox.journal        what must survive a corrupt database: reserved sequences, copies of Opens (see ``journal``)
     outbox.ballast        blocks that are taken for nothing, until they are needed
-    outbox.damaged        while a damaged database is still to be set aside
+    outbox.damaged        while a damaged database is not replaced by a new one (see ``aside``)
+    outbox.torn           while the damaged end of a log is in no Open yet
     evidence/ab/<sha256>  crops, frames, clips and recordings, named by the hash of their bytes
     *.corrupt-N           databases, logs and journals that were set aside; never deleted by us
 

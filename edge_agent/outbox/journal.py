@@ -27,8 +27,10 @@ from edge_wire.messages import Stream
 from edge_wire.strict import load_strict
 
 _VERSION = 2
-_MAX_EPOCHS = 32
-_MAX_BYTES = 65_536
+# Each opening without a link adds one, and a trailer that loses power every night for months has no link either. Beyond
+# that the oldest goes; its rows go on, and only a corrupt database would then lose some of them unnamed.
+_MAX_EPOCHS = 1_000
+_MAX_BYTES = 1 << 20
 _DIGEST_BYTES = 32
 
 

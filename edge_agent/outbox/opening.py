@@ -1,6 +1,6 @@
 """Opening an outbox: check what is there, set aside what is damaged, begin a new epoch.
 
-Nothing that is damaged is ever deleted: databases, journals and logs go aside as ``NAME.corrupt-N``.
+Nothing that is damaged is ever deleted: databases, journals and logs go aside (see ``aside``).
 
 The order of writes matters. The database learns of the new epoch first, the journal second: an epoch that the journal
 knows and the database does not can then only mean that the database was lost, replaced or set back.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +21,8 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.errors import OutboxError
+from edge_agent.outbox import aside, recovery, schema, wal
 from edge_agent.outbox import journal as journals
-from edge_agent.outbox import recovery, schema, wal
 from edge_agent.outbox.conditions import Condition, opening_facts
 from edge_agent.outbox.disk import Disk
 from edge_agent.outbox.durable import sync_folder
@@ -98,13 +97,13 @@ class _Taken:
         database: the writing connection.
         new: whether there was none, or it had to be set aside.
         found: what was wrong.
-        aside: where the damaged one is.
+        asides: the damaged ones whose rows are to be put back.
     """
 
     database: aiosqlite.Connection
     new: bool
     found: frozenset[Condition]
-    aside: Path | None = None
+    asides: tuple[Path, ...] = ()
 
 
 async def open_epoch(settings: OutboxSettings, device_key: DeviceKey, clock: Clock, disk: Disk) -> Opened:
@@ -130,7 +129,6 @@ async def open_epoch(settings: OutboxSettings, device_key: DeviceKey, clock: Clo
         lost = taken.new and (Condition.SET_ASIDE in found or journalled is not None or unreadable)
         before = await _before(database, journalled or (), lost=lost, torn=Condition.TAIL_LOST in found)
         opened = await _begin(taken, settings, device_key, clock, before, journalled or (), found)
-        settings.damage.unlink(missing_ok=True)
         return opened
     except (sqlite3.Error, OSError) as error:
         await database.close()
@@ -156,31 +154,36 @@ def _read_journal(path: Path) -> tuple[tuple[JournalEpoch, ...] | None, bool]:
     journalled = journals.read(path)
     if journalled is not None or not path.exists():
         return journalled, False
-    aside = set_aside(path)
-    _log.error("outbox journal damaged: set aside", file=str(aside))
+    _log.error("outbox journal damaged: set aside", file=str(aside.set_aside(path)))
     return None, True
 
 
 async def _take_database(settings: OutboxSettings) -> _Taken:
     path = settings.database
     log = path.with_name(path.name + "-wal")
+    damaged, asides = await asyncio.to_thread(aside.marked, settings.damage)
     missing = not path.exists()
     committed = await asyncio.to_thread(wal.last_commit, log)
     try:
-        if settings.damage.exists():
+        if damaged:
             raise schema.DamagedError("a corrupt page was met while the agent ran, or this was begun before")
         connected = await schema.connect(path)
     except schema.DamagedError as error:
-        # Marked first, until the new epoch is on disk: a kill half way must not leave one file of it in use.
-        settings.damage.touch(mode=0o600)
-        sync_folder(settings.folder)
-        aside = await asyncio.to_thread(set_aside, path)
-        _log.error("outbox damaged: set aside, a new epoch begins", file=str(aside), found=str(error))
+        settings.torn.unlink(missing_ok=True)  # the log goes with it, and all of it is in a bound
+        asides = await asyncio.to_thread(aside.set_database_aside, path, settings.damage, asides)
+        _log.error("outbox damaged: set aside, a new epoch begins", file=str(asides[-1]), found=str(error))
         connected = await schema.connect(path)
-        return _Taken(connected.database, new=True, found=frozenset({Condition.SET_ASIDE}), aside=aside)
-    if committed <= connected.log_frames:
+        return _Taken(connected.database, new=True, found=frozenset({Condition.SET_ASIDE}), asides=tuple(asides))
+    if asides and not await connected.database.execute_fetchall("SELECT 1 FROM epochs LIMIT 1"):
+        # Killed after the damaged one went aside, before the new epoch was on disk.
+        return _Taken(connected.database, new=True, found=frozenset({Condition.SET_ASIDE}), asides=tuple(asides))
+    if committed > connected.log_frames:
+        # Noted before anything is written: after that the log does not show it any more, and this opening may fail yet.
+        aside.mark(settings.torn)
+        sync_folder(settings.folder)
+        _log.error("the end of the outbox's log is damaged: the last rows may be missing", kept=aside.copy_log(log))
+    if not settings.torn.exists():
         return _Taken(connected.database, new=missing, found=frozenset())
-    _log.error("the end of the outbox's log is damaged: the last rows may be missing", kept=_kept_log(log))
     return _Taken(connected.database, new=missing, found=frozenset({Condition.TAIL_LOST}))
 
 
@@ -236,10 +239,9 @@ async def _begin(
     if before.corrupt:
         known = {old for (old,) in await database.execute_fetchall("SELECT epoch FROM epochs")}
         await recovery.bring_back_opens(database, journalled, now_ns)
-        back = (
-            await recovery.put_back(database, taken.aside, boot_ns - settings.live_for_ns - 1) if taken.aside else set()
-        )
-        back |= {Identity(old.epoch, Stream.REPORT, 1) for old in journalled}
+        back = {Identity(old.epoch, Stream.REPORT, 1) for old in journalled}
+        for damaged in taken.asides:
+            back |= await recovery.put_back(database, damaged, boot_ns - settings.live_for_ns - 1)
         lost = [record for old in journalled[:-1] if old.epoch not in known for record in recovery.lost_of(old, back)]
     await database.execute("INSERT INTO epochs (epoch) VALUES (?)", (epoch,))
     await database.executemany(
@@ -254,6 +256,9 @@ async def _begin(
         await database.execute(INSERT_ROW, row_values(identity, record, Urgency.REPORT, now_ns, told))
     kept_bytes = await _adopt_files(database, Evidence(settings.evidence), now_ns)
     await database.commit()
+    # What they stand for is in the Open now, and must not be said of this epoch too.
+    for marked in (settings.damage, settings.torn):
+        await asyncio.to_thread(aside.unmark, marked)
 
     older = await recovery.with_pending_rows(database, journalled, epoch)
     reserved = dict.fromkeys(Stream, settings.journal_block) | {Stream.REPORT: settings.journal_block + len(lost)}
@@ -303,33 +308,3 @@ async def _adopt_files(database: aiosqlite.Connection, evidence: Evidence, now_n
     )
     sums = await database.execute_fetchall("SELECT share, sum(size_bytes) FROM files GROUP BY share")
     return dict.fromkeys(Share, 0) | {Share(share): size_bytes for share, size_bytes in sums}
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a file, with what SQLite put beside it, to ``NAME.corrupt-N``; return its new name."""
-    aside = _free_name(path)
-    for suffix in ("", "-wal", "-shm"):
-        file = path.with_name(path.name + suffix)
-        if file.exists():
-            file.rename(aside.with_name(aside.name + suffix))
-    sync_folder(path.parent)
-    return aside
-
-
-def _kept_log(log: Path) -> str:
-    """Keep a copy of a damaged log, as far as there is room: SQLite writes over it soon."""
-    aside = _free_name(log)
-    try:
-        shutil.copyfile(log, aside)
-        aside.chmod(0o600)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        return f"no copy of it: {error}"
-    return str(aside)
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while any(path.with_name(f"{path.name}.corrupt-{number}{suffix}").exists() for suffix in ("", "-wal", "-shm")):
-        number += 1
-    return path.with_name(f"{path.name}.corrupt-{number}")

@@ -20,7 +20,7 @@ import aiosqlite
 import structlog
 
 from edge_agent.errors import OutboxError
-from edge_agent.outbox import ordering, schema
+from edge_agent.outbox import aside, ordering, schema
 from edge_agent.outbox.conditions import worst_first
 from edge_agent.outbox.disk import Ballast, Disk, FileSystem
 from edge_agent.outbox.entries import Entry, check, media_parts, named_file
@@ -516,7 +516,7 @@ class Outbox:
             return
         _log.critical("the outbox is damaged and keeps nothing more until it is opened anew", error=str(error))
         try:
-            self._settings.damage.touch(mode=0o600)
+            aside.mark(self._settings.damage)
         except OSError as failed:
             _log.error("the damage could not be marked", error=str(failed))
 
@@ -539,10 +539,14 @@ class Outbox:
         return identities[0], added_bytes
 
     async def _apply_ack(self, ack: Ack) -> Settled:
+        # Acks that came together share a transaction: what an earlier one of them changed is in it, not yet in memory.
+        store_id = await self._rows.store_id()
+        if store_id != self._store_id and ack.store_id == self._store_id:
+            return Settled(AckOutcome((), AckFinding.SUPERSEDED_STORE))
         settled = await self._rows.settle(ack, self._published[ack.of_epoch, ack.stream])
-        if settled.outcome.finding is None and ack.store_id != self._store_id:
+        if settled.outcome.finding is None and ack.store_id != store_id:
             await self._rows.note_store(ack.store_id)
-            if self._store_id is not None:  # one that takes another's place has to learn what this device holds
+            if store_id is not None:  # one that takes another's place has to learn what this device holds
                 await self._rows.insert_statement()
         return settled
 

@@ -8,6 +8,7 @@ not back is named lost. All of it happens in the transaction that begins the new
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -34,16 +35,20 @@ async def with_pending_rows(
 ) -> list[JournalEpoch]:
     """Return the epochs before ``epoch`` of which rows are pending, as the new journal lists them."""
     reserved = {old.epoch: old.reserved_to for old in journalled}
+    copies = {old.epoch: old.open_envelope for old in journalled}
     opens = await database.execute_fetchall(
         """
-        SELECT e.epoch, e.recovered, coalesce(o.envelope, x'') FROM epochs e
+        SELECT e.epoch, e.recovered, coalesce(o.envelope, x''), o.digest FROM epochs e
         LEFT JOIN rows o ON o.epoch = e.epoch AND o.stream = ? AND o.sequence = 1
         WHERE e.epoch <> ? AND EXISTS (SELECT 1 FROM rows p WHERE p.epoch = e.epoch AND p.state = 0) ORDER BY e.number
         """,
         (Stream.REPORT, epoch),
     )  # without an Open: an older agent deleted that some time after it was acked
     kept: list[JournalEpoch] = []
-    for old, recovered, envelope in opens:
+    for old, recovered, envelope, digest in opens:
+        # The copy is there for the day when the row's bytes have changed: it must not take that change over.
+        copy = copies.get(old, b"")
+        sound = copy if hashlib.sha256(copy).digest() == digest else envelope
         last, pending_from = dict.fromkeys(Stream, 0), dict.fromkeys(Stream, 1)
         counters = await database.execute_fetchall(
             """
@@ -58,7 +63,7 @@ async def with_pending_rows(
             pending_from[Stream(stream)] = following if lowest is None else lowest
         if recovered:  # what came back after a damage: its counters say nothing
             last = dict(reserved.get(old, last))
-        kept.append(JournalEpoch(old, last, envelope, pending_from))
+        kept.append(JournalEpoch(old, last, sound, pending_from))
     return kept
 
 

@@ -203,7 +203,8 @@ class Rows:
     async def give_up_corrupt(self, numbers: Iterable[int]) -> list[Identity]:
         """Take rows out of the queue whose bytes are not those that were signed, and name them; return which.
 
-        An Open is taken from the journal again, where that has it.
+        An Open is taken from the journal again. Where that does not have it, nobody can ever verify what waits for it:
+        all that is pending of its epoch goes, and is named.
         """
         lost: list[Lost] = []
         for number in numbers:
@@ -211,11 +212,11 @@ class Rows:
                 "SELECT epoch, stream, sequence, kind, digest FROM rows WHERE number = ? AND state = 0", (number,)
             )
             for epoch, stream, sequence, kind, digest in found:
-                if kind == _OPEN_KIND:
-                    await self._mend_open(number, epoch, digest)
-                    continue
-                await self._set_parked(number)
-                lost.append(Lost(Identity(epoch, Stream(stream), sequence), kind))
+                if kind != _OPEN_KIND:
+                    await self._set_parked(number)
+                    lost.append(Lost(Identity(epoch, Stream(stream), sequence), kind))
+                elif not await self._mend_open(number, epoch, digest):
+                    lost += await self._give_up_epoch(epoch)
         await self.record_losses(lost, Reason.CORRUPT)
         return [row.identity for row in lost]
 
@@ -348,6 +349,11 @@ class Rows:
         # Fetched, since SQLite frees one page a step.
         await self._database.execute_fetchall(f"PRAGMA incremental_vacuum({pages:d})")
 
+    async def store_id(self) -> bytes | None:
+        """Return which store acked last, None before the first."""
+        found = await self._database.execute_fetchall("SELECT value FROM facts WHERE name = 'store_id'")
+        return next((value for (value,) in found), None)
+
     async def note_store(self, store_id: bytes) -> None:
         """Remember which store acks."""
         await self._database.execute("REPLACE INTO facts (name, value) VALUES ('store_id', ?)", (store_id,))
@@ -358,12 +364,23 @@ class Rows:
             (RowState.PARKED, self.time_ns(), number),
         )
 
-    async def _mend_open(self, number: int, epoch: int, digest: bytes) -> None:
+    async def _mend_open(self, number: int, epoch: int, digest: bytes) -> bool:
+        """Put back the journal's copy; whether it has one."""
         for held in self._journal.epochs:
             if held.epoch == epoch and hashlib.sha256(held.open_envelope).digest() == digest:
                 await self._database.execute(
                     "UPDATE rows SET envelope = ? WHERE number = ?", (held.open_envelope, number)
                 )
+                return True
+        return False
+
+    async def _give_up_epoch(self, epoch: int) -> list[Lost]:
+        given_up = await self._database.execute_fetchall(
+            "UPDATE rows SET state = ?, settled_boot_ns = ? WHERE epoch = ? AND state = 0 "
+            "RETURNING stream, sequence, kind",
+            (RowState.PARKED, self.time_ns(), epoch),
+        )
+        return [Lost(Identity(epoch, Stream(stream), sequence), kind) for stream, sequence, kind in given_up]
 
     async def _take_sequences(self, counts: Mapping[Stream, int]) -> dict[Stream, int]:
         following: dict[Stream, int] = {}

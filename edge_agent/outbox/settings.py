@@ -60,8 +60,13 @@ class OutboxSettings:
 
     @property
     def damage(self) -> Path:
-        """Exists from the moment when a running agent met a corrupt page until the database is set aside."""
+        """Exists while a database that is known to be damaged is not replaced by a new one: see ``aside``."""
         return self.folder / "outbox.damaged"
+
+    @property
+    def torn(self) -> Path:
+        """Exists from the moment when the log's end was found damaged until an Open on disk says so."""
+        return self.folder / "outbox.torn"
 
     @property
     def evidence(self) -> Path:

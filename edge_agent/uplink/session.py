@@ -113,16 +113,20 @@ class Session:
         if self._health is not None:
             works["health"] = self._send_health(self._health)
         tasks = [asyncio.create_task(work, name=f"uplink-{name}") for name, work in works.items()]
-        broken = False
+        failures: list[BaseException] = []
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            broken = any(task.exception() is not None for task in done)
+            failures = [error for task in done if (error := task.exception()) is not None]
             for task in done:
                 task.result()
         finally:
-            if not broken:
+            if not failures:
                 await self._state_at_last()
-                await self._say_goodbye()
+                await self._say_goodbye(self._last_word())
+            elif not any(isinstance(error, LinkError) for error in failures):
+                # The link is whole and will be closed in order: without a word of ours the broker drops the will, and
+                # the collector goes on taking this device for online.
+                await self._say_goodbye("the agent could not go on; see its log")
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -280,11 +284,11 @@ class Session:
                 async with asyncio.timeout(_GOODBYE_S):
                     await self._all_acked.wait()
 
-    async def _say_goodbye(self) -> None:
+    async def _say_goodbye(self, why: str) -> None:
         """Publish that we go, and give the broker a moment to confirm it; ``_receive`` is still running."""
         if self._born.is_set():
             with contextlib.suppress(TimeoutError, LinkError):
-                last_word = self._presence(online=False, reason=self._last_word())
+                last_word = self._presence(online=False, reason=why)
                 self._goodbye = self._sender.publish_aside(last_word, "presence")
                 async with asyncio.timeout(_GOODBYE_S):
                     await self._goodbye_received.wait()

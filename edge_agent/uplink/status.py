@@ -138,7 +138,7 @@ def write_status(path: Path, status: UplinkStatus) -> None:
 
 
 def read_status(path: Path) -> UplinkStatus:
-    """Read what a running agent wrote; ``at_utc_ns`` says how old it is. Blocking.
+    """Read what a running agent wrote; ``at_boot_ns`` says how old it is. Blocking.
 
     Raises:
         UplinkError: there is no such file, or it is not one of these.

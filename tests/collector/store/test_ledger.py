@@ -165,8 +165,12 @@ async def test_an_epoch_of_which_nothing_has_come_is_judged_by_the_open_after_it
     await epoch(store, 7)
     await epoch(store, 9, previous=8, last=((DETECTION, 256),), corrupt=True)
     assert (await accounts(store))[8, DETECTION].verdict == "unknown, at most 256"
+
+
+async def test_an_epoch_that_only_the_open_after_it_names_is_missing(store: Store) -> None:
+    await epoch(store, 7)
     await epoch(store, 11, previous=10, last=((DETECTION, 5), (REPORT, 2)))
-    await note(store, statement((11, REPORT, 2, 0, 0), epoch=11))
+    await note(store, statement((7, REPORT, 1, 0, 0), (11, REPORT, 2, 0, 0), epoch=11, at_ns=20))
     await keep(store, [1, 2], epoch=11, stream=REPORT)
     assert (await accounts(store))[10, DETECTION].missing == ((1, 5),)
 

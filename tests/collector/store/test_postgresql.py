@@ -96,6 +96,29 @@ async def test_text_that_it_cannot_hold_is_refused_and_the_next_is_not(store: St
         assert list((await tx.execute(select(tables.device.c.id))).scalars()) == ["lpr-1"]
 
 
+async def test_neither_durability_nor_isolation_depends_on_the_settings_of_the_database(
+    databases: Any, store: Store
+) -> None:
+    """With another isolation a turn would begin with what it read before it, and good rows would be refused."""
+    for setting in ("default_transaction_isolation = 'serializable'", "synchronous_commit = off"):
+        databases.server.sql(f"ALTER DATABASE migrated SET {setting}")
+    fresh = await Store.open(databases.server.url("migrated"))
+    try:
+        async with fresh.write() as tx:
+            for name, expected in (("transaction_isolation", "read committed"), ("synchronous_commit", "on")):
+                assert (await tx.execute(text(f"SHOW {name}"))).scalar_one() == expected
+    finally:
+        await fresh.close()
+        databases.server.sql("ALTER DATABASE migrated RESET ALL")
+
+
+async def test_what_is_in_the_rows_is_in_no_error(store: Store) -> None:
+    with pytest.raises(StoreRefusedError, match="null value") as caught:
+        async with store.write() as tx:
+            await tx.execute(text("INSERT INTO device (id, agency, added_at_ns) VALUES ('7ABC123', 'pd', 1)"))
+    assert "7ABC123" not in str(caught.value)
+
+
 async def test_neither_role_without_rights_nor_missing_database_tells_the_password(databases: Any) -> None:
     url = make_url(databases.server.url("nowhere")).set(username="nightjar", password="s3cret")
     with pytest.raises(StoreError, match=r"does not exist: make the database: docs/postgresql\.md") as caught:

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
 from collector.store import feed, tables, turns
 from collector.store.database import Store
 from collector.store.feed import FeedKind
 from collector.store.lease import LASTS_S, Held, Leased
-from collector.store.waking import wake_by_others
+from collector.store.waking import StoreWentBackError, wake_by_others
 
 STORES = ("postgresql",)
 DEADLINE_S = 20.0
@@ -129,6 +129,17 @@ async def test_consoles_of_another_collector_are_woken(store: Store, other: Stor
         await store.committed.changed(before)
     waking.cancel()
     await asyncio.gather(waking, return_exceptions=True)
+
+
+async def test_a_store_that_goes_back_in_time_under_a_collector_ends_it(store: Store, other: Store) -> None:
+    """PROTOCOL invariant 3: else it would go on acking in the name of the store that it opened."""
+    waking = asyncio.create_task(wake_by_others(store))
+    async with asyncio.timeout(DEADLINE_S):
+        await store.committed.changed(0)
+        async with other.write() as tx:
+            await tx.execute(update(tables.store).values(store_id=bytes(16)))
+        with pytest.raises(StoreWentBackError, match="start the collector again"):
+            await waking
 
 
 async def test_of_two_one_works_and_the_other_follows_within_five_seconds(store: Store, other: Store) -> None:

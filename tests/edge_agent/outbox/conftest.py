@@ -1,9 +1,11 @@
 """A device with its outbox folder, and messages to put into it."""
 
 import hashlib
+import importlib.util
 import sqlite3
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -150,3 +152,13 @@ class Device:
 @pytest.fixture
 def device(tmp_path, clock) -> Device:
     return Device(tmp_path / "outbox", clock)
+
+
+@pytest.fixture(scope="session")
+def crashes():
+    """The module beside this one, listening."""
+    spec = importlib.util.spec_from_file_location("outbox_crashes_fixture", Path(__file__).with_name("crashes.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.watch()
+    return module

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from edge_agent.errors import OutboxError
-from edge_agent.outbox import Condition, OutboxDamagedError, journal, read_state, wal
+from edge_agent.outbox import Condition, Outbox, OutboxDamagedError, aside, journal, read_state, wal
 from edge_agent.outbox.salvage import salvage
 from edge_agent.sending import Identity, Urgency
 from edge_wire.messages import KIND_OF, PlateRead, Resend, Stream
@@ -152,6 +152,42 @@ class TestWhileRunning:
             assert not outbox.opened_as.corrupt
 
 
+class TestKilledWhileSettingAside:
+    """A kill between any two writes of the opening that sets a damaged database aside costs none of its rows."""
+
+    async def test_every_row_is_still_put_back(self, device, tmp_path, crashes):
+        async with device.outbox() as outbox:
+            await put_many(device, outbox, 1, 20)
+        async with device.outbox() as outbox:
+            put = await put_many(device, outbox, 21, 40)
+            copy = killed(device, tmp_path)  # with a log, which belongs to the database
+        put_back(device, copy)
+        device.settings.damage.touch()  # met while running; every row can be read all the same
+        begins, count = tmp_path / "begins", 0
+        shutil.copytree(device.folder, begins)
+        while True:
+            shutil.rmtree(device.folder)
+            shutil.copytree(begins, device.folder)
+            left_at = tmp_path / f"left-{count}"
+            with crashes.Crash(device.folder, count, left_at) as crash:
+                async with device.outbox():
+                    pass
+            if crash.left is None:
+                break
+            shutil.rmtree(device.folder)
+            shutil.move(left_at, device.folder)
+            async with device.outbox() as outbox:
+                await device.ack_open(outbox)
+                waiting = [row.identity for row in await device.waiting(outbox)]
+                detections = [identity for identity in waiting if identity.stream == Stream.DETECTION]
+                assert len(detections) == 40, f"write {count}"
+                assert set(put) <= set(detections)
+                assert outbox.opened_as.previous is not None
+                assert not device.settings.damage.exists()
+            count += 1
+        assert count > 8
+
+
 class TestOlderEpochs:
     async def test_what_was_pending_of_them_is_back_or_named(self, device):
         """PROTOCOL invariant 4: also of epochs that the new Open does not bound."""
@@ -242,6 +278,32 @@ class TestTail:
             assert 0 < len(left) < 30
             assert [identity.sequence for identity in left] == list(range(1, len(left) + 1))
 
+    async def test_an_opening_that_failed_half_way_does_not_make_it_forgotten(self, device, tmp_path, monkeypatch):
+        """Closing the database in order deletes its log, and with that what showed the damage."""
+        epoch, log = await self.fill(device, tmp_path)
+        content = bytearray(log.read_bytes())
+        content[-1] ^= 0xFF
+        log.write_bytes(content)
+
+        def refuse(*_):
+            raise OSError("the TPM is busy")
+
+        with monkeypatch.context() as busy:
+            busy.setattr(type(device.key), "sign", refuse)
+            with pytest.raises(OutboxError, match="the TPM is busy"):
+                await Outbox.open(device.settings, device.key, device.clock)
+        assert not log.exists()
+        async with device.outbox() as outbox:
+            assert (outbox.opened_as.previous, outbox.opened_as.corrupt) == (epoch, True)
+            assert dict(outbox.opened_as.previous_last)[Stream.DETECTION] >= 30
+        async with device.outbox() as outbox:  # and it is said once
+            assert not outbox.opened_as.corrupt
+
+    async def test_a_log_that_is_found_damaged_again_and_again_is_kept_once(self, device, tmp_path):
+        _, log = await self.fill(device, tmp_path)
+        assert aside.copy_log(log) == aside.copy_log(log)
+        assert len(list(device.folder.glob("*.corrupt-*"))) == 1
+
     async def test_what_is_no_frame_at_all_counts_as_one_that_was(self, device, tmp_path):
         epoch, log = await self.fill(device, tmp_path)
         content = log.read_bytes()
@@ -312,6 +374,30 @@ class TestOneRow:
             assert await device.waiting(outbox) == []
             assert await device.waiting(outbox) == [before]
             assert (await outbox.state()).lost == {}
+
+    async def test_an_older_epochs_open_comes_back_after_another_start(self, device):
+        async with device.outbox() as outbox:
+            (before,) = await device.waiting(outbox)
+        self.flip(device, "urgency = 0")
+        async with device.outbox() as outbox:  # must not take the changed bytes over into the journal
+            await device.waiting(outbox)
+            assert before.envelope in [row.envelope for row in await device.waiting(outbox)]
+
+    async def test_an_open_that_nobody_has_takes_its_epoch_along_and_all_of_it_is_named(self, device):
+        async with device.outbox() as outbox:
+            old = outbox.epoch
+            await device.put(outbox, 1, 2)
+        self.flip(device, "urgency = 0")
+        device.settings.journal.unlink()
+        async with device.outbox() as outbox:
+            await outbox.wait_for_rows()
+            assert [row.identity.epoch for row in await device.waiting(outbox)] == [outbox.epoch]
+            await outbox.wait_for_rows()  # the loss records
+            await device.ack_open(outbox)
+            assert old not in [row.identity.epoch for row in await device.waiting(outbox)]
+            told = {(lost.lost_stream, lost.ranges, lost.reason) for lost in await device.told_lost(outbox)}
+            assert told == {(Stream.DETECTION, ((1, 2),), "corrupt"), (Stream.REPORT, ((1, 1),), "corrupt")}
+            assert (await outbox.state()).lost == {"corrupt": 3}
 
     @staticmethod
     def flip(device, where):

@@ -120,7 +120,7 @@ async def test_files_that_a_crash_left_without_a_row_are_adopted(device):
     async with device.outbox():
         pass
     evidence = Evidence(device.settings.evidence)
-    sha256 = evidence.keep(b"left over")
+    sha256, _ = evidence.keep(b"left over")
     half = evidence.path(sha256).with_name("half.partial")
     half.write_bytes(b"half")
     async with device.outbox() as outbox:
@@ -136,7 +136,7 @@ async def test_what_others_put_between_the_files_is_left_alone(device):
     async with device.outbox():
         pass
     evidence = Evidence(device.settings.evidence)
-    ours = evidence.path(evidence.keep(b"ours"))
+    ours = evidence.path(evidence.keep(b"ours")[0])
     theirs = [
         device.settings.evidence / ".DS_Store",
         ours.with_name(".nfs0001"),

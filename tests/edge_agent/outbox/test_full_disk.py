@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 
+import aiosqlite
 import pytest
 
 from edge_agent.errors import OutboxError
@@ -88,6 +89,21 @@ async def test_pains_16_a_full_disk_is_said_counted_and_survived(crowded, small_
         assert {identity for identity in rows if identity.stream == Stream.DETECTION} == set(put)
         assert before.items() <= rows.items()
         assert (await outbox.state()).conditions == ()
+
+
+async def test_files_of_what_was_not_kept_take_no_room(device):
+    async with device.outbox() as outbox:
+        await keep_picture(device, outbox, 1)
+        async with aiosqlite.connect(device.settings.database) as database:
+            await database.execute("CREATE TRIGGER full BEFORE INSERT ON rows BEGIN SELECT RAISE(ABORT, 'full'); END")
+            await database.commit()
+            held = {path for path in device.settings.evidence.rglob("*") if path.is_file()}
+            with pytest.raises(OutboxError, match="full"):
+                await keep_picture(device, outbox, 2)
+            await database.execute("DROP TRIGGER full")
+            await database.commit()
+        assert {path for path in device.settings.evidence.rglob("*") if path.is_file()} == held
+        await keep_picture(device, outbox, 2)
 
 
 async def refuse(seen, wanted_bytes):

@@ -280,6 +280,24 @@ async def test_another_store_is_told_what_is_held_and_the_old_ones_acks_count_no
         assert (late.settled, late.finding) == ((), AckFinding.SUPERSEDED_STORE)
 
 
+async def test_acks_of_two_stores_that_come_together_leave_the_later_store_in_force(device):
+    """PROTOCOL invariant 6: they share a commit, and yet the old store's word does not count after the new one's."""
+    async with device.outbox() as outbox:
+        await device.ack_open(outbox)
+        await device.put(outbox, 1, 2, 3)
+        await device.publish(outbox)
+        new, old, newer = await asyncio.gather(
+            outbox.acked(device.ack(outbox.epoch, Stream.DETECTION, (1, 1), store_id=b"B" * 16)),
+            outbox.acked(device.ack(outbox.epoch, Stream.DETECTION, (2, 2))),
+            outbox.acked(device.ack(outbox.epoch, Stream.DETECTION, (3, 3), store_id=b"B" * 16)),
+        )
+        assert [len(new.settled), old.finding, len(newer.settled)] == [1, AckFinding.SUPERSEDED_STORE, 1]
+        statements = [r for r in await device.waiting(outbox) if isinstance(device.message(r).body, Statement)]
+        assert len(statements) == 1
+        later = await outbox.acked(device.ack(outbox.epoch, Stream.REPORT, (1, 1), store_id=b"B" * 16))
+        assert later.finding is None
+
+
 async def test_the_store_is_remembered_over_openings(device):
     async with device.outbox() as outbox:
         await device.ack_open(outbox)
@@ -357,3 +375,33 @@ def test_settings_name_the_files_of_the_folder(tmp_path):
 
 def test_the_first_row_of_an_epoch_is_an_open():
     assert KIND_OF[Open] == 1  # the queries of ``ordering`` and the gate rest on Open being urgency 0, sequence 1
+
+
+class TestCancelled:
+    """A connection that breaks cancels whoever waits for a commit; the commit goes on, and memory follows it."""
+
+    async def test_an_ack_that_was_being_written_counts(self, device):
+        async with device.outbox() as outbox:
+            await device.publish(outbox)
+            following = asyncio.create_task(outbox.acked(device.ack(outbox.epoch, Stream.REPORT, (1, 1))))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            assert following.cancelled()
+            await outbox.enqueue_statement()  # behind it in the queue
+            assert outbox.open_acked
+            assert [row.urgency for row in await device.waiting(outbox)] == [Urgency.REPORT]
+
+    async def test_what_could_not_be_kept_is_told_once(self, device):
+        async with device.outbox() as outbox:
+            outbox.note_uncommitted(KIND_OF[PlateRead], 3)
+            telling = asyncio.create_task(outbox._house.tell_uncommitted())  # the seam: what the housekeeping does
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+        assert outbox.uncommitted == {}
+        async with device.outbox() as outbox:
+            await device.ack_open(outbox)
+            assert [lost.uncommitted for lost in await device.told_lost(outbox)] == [3]

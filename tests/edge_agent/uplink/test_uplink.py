@@ -501,6 +501,22 @@ async def test_an_outbox_that_cannot_be_written_is_still_emptied_of_what_it_hold
         await site.until_pending(0)
 
 
+async def test_an_outbox_that_cannot_be_read_ends_the_connection_with_a_word(site):
+    """The link is closed in order, so the broker drops the will: unsaid, the device would stay online for ever."""
+    async with site.running():
+        await site.until(lambda: site.world.bodies(Presence))
+        link = site.world.link
+        site.world.failures = [LinkError(Fault.TCP, "nobody there")] * 10_000
+        async with aiosqlite.connect(site.tmp_path / "outbox" / "outbox.db") as database:
+            await database.execute("ALTER TABLE rows RENAME TO gone")
+            await database.commit()
+            site.uplink._session._sender.wake()  # the seam: as when rows are added, which is not possible any more
+            await site.until(lambda: link.closed)
+            assert not site.world.bodies(Presence, link)[-1].online
+            await database.execute("ALTER TABLE gone RENAME TO rows")
+            await database.commit()
+
+
 async def test_messages_that_nobody_took_in_time_are_counted(site):
     async with site.running():
         await site.until_quiet()
