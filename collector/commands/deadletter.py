@@ -153,9 +153,9 @@ def retry(
     done = with_store(config, store, work)
     for one in done:
         if as_json:
-            typer.echo(json.dumps({"id": one.letter.id, "stored": one.stored, "why": one.why}))
+            typer.echo(json.dumps({"id": one.number, "stored": one.stored, "why": one.why}))
         elif not one.stored:
-            typer.echo(f"{one.letter.id}: {one.why}", err=True)
+            typer.echo(f"{one.number}: {one.why}", err=True)
     stored = sum(one.stored for one in done)
     if not as_json:
         typer.echo(f"{stored} stored, {len(done) - stored} left as they were")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collector.domain import DeviceStatus, Identity
+from collector.domain import DeviceStatus
 from collector.errors import StoreRefusedError
 from collector.ingest.intake import Intake
 from collector.ingest.keyring import Keyring
@@ -25,10 +25,9 @@ from edge_wire.messages import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What came of a letter: stored, or why it was not."""
+    """What came of the letter with this number: stored, or why it was not."""
 
-    letter: StoredLetter
-    identity: Identity | None
+    number: int
     stored: bool
     why: str = ""
 
@@ -61,7 +60,7 @@ class Retrying:
             StoreError: the store cannot be reached; nothing was changed.
         """
         if not letter.is_whole:
-            return Retried(letter, None, stored=False, why="it was never verified, and only its beginning is kept")
+            return Retried(letter.id, stored=False, why="it was never verified, and only its beginning is kept")
         received = Received(
             letter.topic, letter.envelope, None, False, self._clock.utc_ns(), self._clock.boot_ns(), ticket=None
         )
@@ -69,10 +68,10 @@ class Retrying:
         outcome = judge(received, await self._keyring.fetch([] if named is None else [named]))
         if not isinstance(outcome, Accepted):
             why = "presence and health are not stored" if isinstance(outcome, Live) else outcome.detail
-            return Retried(letter, None, stored=False, why=why)
+            return Retried(letter.id, stored=False, why=why)
         identity = outcome.identity
         if not await self._is_enrolled(identity.device):
-            return Retried(letter, identity, stored=False, why=f"device {identity.device} is revoked")
+            return Retried(letter.id, stored=False, why=f"device {identity.device} is revoked")
 
         async def take_back(tx: Transaction) -> None:
             if not await dead_letters.reopen(tx, letter, identity):
@@ -90,12 +89,12 @@ class Retrying:
         try:
             settled = await self._intake.commit([outcome], first=take_back)
         except _NothingToTakeBackError:
-            return Retried(letter, identity, stored=False, why="its identity stands for another message")
+            return Retried(letter.id, stored=False, why="its identity stands for another message")
         except (StoreRefusedError, PictureFolderError) as error:
-            return Retried(letter, identity, stored=False, why=str(error))
+            return Retried(letter.id, stored=False, why=str(error))
         if [one.verdict for one in settled.answers] != [Verdict.STORED]:
-            return Retried(letter, identity, stored=False, why="still of no use; a new letter says why")
-        return Retried(letter, identity, stored=True)
+            return Retried(letter.id, stored=False, why="still of no use; a new letter says why")
+        return Retried(letter.id, stored=True)
 
     async def _is_enrolled(self, device: str) -> bool:
         async with self._store.read() as tx:

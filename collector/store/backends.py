@@ -16,12 +16,14 @@ class Backend(Protocol):
         where: which store, as errors name it; without user and password.
         one_writer: whether writers of this program must take turns before they begin a transaction.
         writing: execution options of a transaction that may write.
+        writing_briskly: those of one whose statements are all short.
         reading: those of one that only reads.
     """
 
     where: str
     one_writer: bool
     writing: Mapping[str, Any]
+    writing_briskly: Mapping[str, Any]
     reading: Mapping[str, Any]
 
     def make(self) -> None:

@@ -59,6 +59,7 @@ class Store:
         self._backend = backend
         self._engine = engine
         self._writing = engine.execution_options(**backend.writing)
+        self._writing_briskly = engine.execution_options(**backend.writing_briskly)
         self._reading = engine.execution_options(**backend.reading)
         self._turn = asyncio.Lock()
 
@@ -124,7 +125,7 @@ class Store:
             StoreRefusedError: it does not take these rows; nothing was written.
         """
         # Of this collector one at a time stands in line: whoever waits in the database holds a connection.
-        async with self._turn, self._written(turns.alone) as tx:
+        async with self._turn, self._written(turns.alone, self._writing) as tx:
             yield tx
 
     @asynccontextmanager
@@ -137,12 +138,14 @@ class Store:
             StoreError: as for ``write``.
             StoreRefusedError: as for ``write``.
         """
+        named = tuple(devices)
         if self._backend.one_writer:
-            async with self.write() as tx:
+            # A batch of messages is short; a draft is not.
+            engine = self._writing_briskly if named else self._writing
+            async with self._turn, self._written(turns.alone, engine) as tx:
                 yield tx
             return
-        named = tuple(devices)
-        async with self._written(lambda tx: turns.of_devices(tx, named)) as tx:
+        async with self._written(lambda tx: turns.of_devices(tx, named), self._writing) as tx:
             yield tx
 
     @asynccontextmanager
@@ -161,9 +164,11 @@ class Store:
                 yield connection
 
     @asynccontextmanager
-    async def _written(self, turn: Callable[[AsyncConnection], Awaitable[None]]) -> AsyncIterator[AsyncConnection]:
+    async def _written(
+        self, turn: Callable[[AsyncConnection], Awaitable[None]], engine: AsyncEngine
+    ) -> AsyncIterator[AsyncConnection]:
         with _classed(self._backend):
-            async with self._writing.begin() as connection:
+            async with engine.begin() as connection:
                 await turn(connection)
                 yield connection
         self.committed.notify()

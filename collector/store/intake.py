@@ -7,11 +7,11 @@ two collectors that insert the same rows in different orders would wait for each
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import DeviceStatus, Identity
@@ -22,9 +22,10 @@ from edge_wire.messages import Verdict
 _IDENTITIES = Bulk(tables.identity, ("device", "epoch", "stream", "sequence", "digest", "verdict"))
 _MESSAGES = Bulk(tables.message, ("device", "epoch", "stream", "sequence", "kind", "envelope", "received_at_ns"))
 _IDENTITY = (tables.message.c.device, tables.message.c.epoch, tables.message.c.stream, tables.message.c.sequence)
-# A stretch of numbers is asked for by its ends unless it has so many more than are wanted.
-_SPARSE = 4
-_FEW_STREAMS = 4
+# Numbers of a stream that are so close are asked for together, with those between them.
+_CLOSE = 4
+# So many runs of numbers a statement: SQLite takes expressions that are 1,000 deep.
+_RUNS = 256
 LETTERS_A_DEVICE = 1_000
 """How many letters that are not genuine are kept under one device's name; the oldest give way."""
 QUARANTINED_A_DEVICE = 20_000
@@ -220,10 +221,11 @@ async def inserted(
     return {tuple(values): number for number, *values in await tx.execute(select(row_id, *key).where(row_id > before))}
 
 
-def about(columns: Sequence[ColumnElement[Any]], keys: Collection[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
+def about(columns: Sequence[ColumnElement[Any]], keys: Iterable[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
     """Yield conditions, for one statement each, that together hold for ``keys``, and perhaps for others.
 
-    Numbers of few streams are asked for by their ends where they stand close together; else each by itself.
+    Numbers of one stream that stand close together are asked for by their ends. Not by ``IN`` over whole keys: SQLite
+    (3.40) reads the whole table for that.
 
     Args:
         columns: the key's, the last one of which is the number.
@@ -232,14 +234,28 @@ def about(columns: Sequence[ColumnElement[Any]], keys: Collection[tuple[Any, ...
     streams: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for key in keys:
         streams[key[:-1]].append(key[-1])
-    dense = all(max(numbers) - min(numbers) < _SPARSE * len(numbers) for numbers in streams.values())
-    if dense and len(streams) <= _FEW_STREAMS:
-        for stream, numbers in streams.items():
-            same = [column == value for column, value in zip(columns, stream, strict=False)]
-            yield and_(*same, columns[-1].between(min(numbers), max(numbers)))
-        return
-    for some in _chunks(list(keys)):
-        yield tuple_(*columns).in_(some)
+    runs: list[tuple[tuple[Any, ...], int, int]] = []
+    for stream, numbers in streams.items():
+        ordered = sorted(numbers)
+        first = last = ordered[0]
+        for number in ordered[1:]:
+            if number - last > _CLOSE:
+                runs.append((stream, first, last))
+                first = number
+            last = number
+        runs.append((stream, first, last))
+    for at in range(0, len(runs), _RUNS):
+        some = runs[at : at + _RUNS]
+        # Of few lengths: each is another statement, made anew out of expressions at its first use.
+        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+        yield or_(*(_is_in_run(columns, *run) for run in some))
+
+
+def _is_in_run(
+    columns: Sequence[ColumnElement[Any]], stream: tuple[Any, ...], first: int, last: int
+) -> ColumnElement[bool]:
+    same = [column == value for column, value in zip(columns, stream, strict=False)]
+    return and_(*same, columns[-1].between(first, last))
 
 
 def _chunks(items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, insert, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.ledger.judging import known_end
 from collector.ledger.records import Closing, Lost, Stated, StreamFacts
 from collector.ledger.runs import Run, Runs, difference, union
 from collector.store import dead_letters, tables
+from collector.store.intake import about
 from edge_wire.messages import Header, Statement, Stream, Verdict
 
 StreamKey = tuple[str, int, int]
@@ -27,7 +28,6 @@ StreamKey = tuple[str, int, int]
 
 # So many sequences are counted at a time when gaps are looked for.
 _STRETCH = 65_536
-_KEYS_A_STATEMENT = 300
 _EPOCHS_LOOKED_AT = 200
 # Written into the statement, or neither database would know that its index of dead letters serves.
 _STORED: ColumnElement[int] = literal_column(str(int(Verdict.STORED)))
@@ -365,12 +365,12 @@ def _untold(key: StreamKey) -> dict[str, Any]:
 
 async def _stream_states(tx: AsyncConnection, keys: Iterable[StreamKey]) -> dict[StreamKey, dict[str, Any]]:
     table = tables.stream_state
-    ordered = sorted(keys)
+    wanted = set(keys)
     found: dict[StreamKey, dict[str, Any]] = {}
-    for at in range(0, len(ordered), _KEYS_A_STATEMENT):
-        wanted = tuple_(table.c.device, table.c.epoch, table.c.stream).in_(ordered[at : at + _KEYS_A_STATEMENT])
-        for row in (await tx.execute(select(table).where(wanted))).mappings():
-            found[row["device"], row["epoch"], row["stream"]] = dict(row)
+    for some in about((table.c.device, table.c.epoch, table.c.stream), wanted):
+        for row in (await tx.execute(select(table).where(some))).mappings():
+            if (key := (row["device"], row["epoch"], row["stream"])) in wanted:
+                found[key] = dict(row)
     return found
 
 

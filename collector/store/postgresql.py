@@ -62,6 +62,7 @@ class Postgresql:
 
     one_writer = False
     writing: Mapping[str, Any] = {}
+    writing_briskly: Mapping[str, Any] = {}
     reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
     def __init__(self, url: URL) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,30 +20,30 @@ from collector.store.backends import from_json, to_json
 BUSY_TIMEOUT_MS = 10_000
 _WRITES = "nightjar_writes"
 _WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-_BEGIN_WRITING = "BEGIN IMMEDIATE"
-_SLOW = ("commit", "rollback")
+_BRISK = "nightjar_brisk"
 _READER_PRAGMAS = ("query_only=ON",)
 
 
 class _Connection(aiosqlite.Connection):
-    """A connection whose write transactions run where they are awaited, but for their begin and their commit.
+    """A connection that runs what it is asked for where it is awaited, while it is ``brisk``.
 
-    A statement of a writer takes microseconds: the lock is held and nothing is written to the disk before the commit.
+    A statement of a batch takes microseconds: the lock is held and nothing is written to the disk before the commit.
     Handing each to a thread and back took longer (four times a statement, 20 statements a batch of messages), most of
-    all while other threads were busy. What may wait for a lock or for the disk still has the thread.
+    all while other threads were busy. What may wait for a lock or for the disk still has the thread, and so have the
+    transactions of everybody else: the event loop does not stand still for them.
     """
 
-    _writing = False
+    brisk = False
 
-    async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._writing and fn.__name__ not in _SLOW:
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        # As SQLAlchemy has it for connections that it makes itself: no program waits for one at its end.
+        self._thread.daemon = True
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.brisk:
             return fn(*args, **kwargs)
-        done = await super()._execute(fn, *args, **kwargs)
-        if fn.__name__ == "execute":
-            self._writing = args[0] == _BEGIN_WRITING
-        elif fn.__name__ in _SLOW:
-            self._writing = False
-        return done
+        return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
 
 
 class Sqlite:
@@ -57,6 +57,7 @@ class Sqlite:
 
     one_writer = True
     writing: Mapping[str, Any] = {_WRITES: True}
+    writing_briskly: Mapping[str, Any] = {_WRITES: True, _BRISK: True}
     reading: Mapping[str, Any] = {_WRITES: False}
 
     def __init__(self, url: URL, path: Path, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
@@ -113,13 +114,15 @@ class Sqlite:
 
         def connect() -> _Connection:
             # Two threads, one at a time: whoever awaits, or the connection's own.
-            connection = _Connection(lambda: sqlite3.connect(self._path, check_same_thread=False), iter_chunk_size=64)
-            connection._thread.daemon = True
-            return connection
+            return _Connection(lambda: sqlite3.connect(self._path, check_same_thread=False))
 
-        engine = create_async_engine(self._url, async_creator=connect, json_serializer=to_json, json_deserializer=from_json)
+        engine = create_async_engine(
+            self._url, async_creator=connect, json_serializer=to_json, json_deserializer=from_json
+        )
         event.listen(engine.sync_engine, "connect", on_connect)
         event.listen(engine.sync_engine, "begin", _on_begin)
+        event.listen(engine.sync_engine, "commit", _before_end)
+        event.listen(engine.sync_engine, "rollback", _before_end)
         return engine
 
     def classed(self, error: Exception) -> Exception | None:
@@ -144,5 +147,17 @@ class Sqlite:
 
 
 def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql(_BEGIN_WRITING if writes else "BEGIN")
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
+    # Whoever is cancelled while it waits for the lock does not come here: SQLAlchemy then closes the connection.
+    _own(connection).brisk = options.get(_BRISK, False)
+
+
+def _before_end(connection: Connection) -> None:
+    _own(connection).brisk = False
+
+
+def _own(connection: Connection) -> _Connection:
+    own = connection.connection.driver_connection
+    assert isinstance(own, _Connection)
+    return own

@@ -48,9 +48,11 @@ Recovery, at every opening:
 -   End of the log damaged: SQLite forgets it without a word. Seen by ``wal``; the database stays, the Open says
     ``corrupt`` with the sequences that were reserved. A log cut off between two frames is the one damage not seen here.
 -   Journal damaged: set aside and made anew; only when the database is damaged too does the Open state no bound.
--   A row whose bytes changed on the disk: found when it is to be sent, and named by a loss record ``corrupt``.
+-   A row whose bytes changed on the disk: found when it is to be sent, and named by a loss record ``corrupt``. An Open
+    comes back from the journal; without it nobody could verify its epoch, whose pending rows are then named likewise.
 -   Killed between two writes: a file without a row is adopted as an unowned kept file; a reservation without rows only
-    widens a bound; an Open without its journal entry was never published and is named by the next Open.
+    widens a bound; an Open without its journal entry was never published and is named by the next Open; a damaged
+    database that was being set aside goes there whole, and its rows are put back by the next opening.
 
 Damage while running: whatever statement meets it raises ``OutboxDamagedError``, and so does everything after it;
 ``Outbox.wait_until_broken`` returns. Whoever owns the outbox closes it and opens it anew.
@@ -59,11 +61,12 @@ Ownership: one asyncio task writes, through one connection, grouping what waits 
 through a second connection and sees only what is committed. Another task keeps house, through the first.
 """
 
+from edge_agent.outbox.carrying import EvidenceFile
 from edge_agent.outbox.conditions import Condition
 from edge_agent.outbox.disk import Disk, FileSystem
 from edge_agent.outbox.entries import Entry
 from edge_agent.outbox.faults import OutboxDamagedError, OutboxFullError
-from edge_agent.outbox.outbox import EvidenceFile, Outbox
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.state import OutboxState, StreamDepth, is_held, read_state
 

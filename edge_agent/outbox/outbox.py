@@ -12,7 +12,7 @@ import hashlib
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -21,10 +21,10 @@ import structlog
 
 from edge_agent.errors import OutboxError
 from edge_agent.outbox import aside, ordering, schema
+from edge_agent.outbox.carrying import Carrying, EvidenceFile
 from edge_agent.outbox.conditions import worst_first
 from edge_agent.outbox.disk import Ballast, Disk, FileSystem
-from edge_agent.outbox.entries import Entry, check, media_parts, named_file
-from edge_agent.outbox.evidence import Share
+from edge_agent.outbox.entries import Entry, check, named_file
 from edge_agent.outbox.faults import OutboxDamagedError, OutboxFullError
 from edge_agent.outbox.files import Files
 from edge_agent.outbox.housekeeping import Housekeeping
@@ -47,13 +47,10 @@ from edge_wire.messages import (
     Command,
     Health,
     Open,
-    Part,
-    PlateRead,
     Presence,
     Resend,
     Stream,
     UpBody,
-    Wanted,
 )
 from edge_wire.topics import Channel
 
@@ -62,14 +59,6 @@ _ALMOST_FULL_BYTES = 4 << 20
 _ROW_BYTES = 1024
 """About what a row takes in the database: how soon the room is looked at rests on it, not what is found there."""
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceFile:
-    """A file that goes with a detection: what it shows, and its bytes exactly as they were hashed."""
-
-    part: Part
-    content: bytes
 
 
 class Outbox:
@@ -96,6 +85,7 @@ class Outbox:
         )
         self._writer: Writer[Entry, Identity] = Writer(opened.database, self._rows.insert, self._free_bytes)
         self._files = Files(settings, self._writer, self._rows, opened.kept_bytes)
+        self._carrying = Carrying(settings, self._writer, self._rows, self._files, opened.epoch)
         self._added = asyncio.Event()
         self._house = Housekeeping(
             settings, clock, disk, opened.database, reader, self._writer, self._rows, self._files, self._added.set
@@ -265,7 +255,7 @@ class Outbox:
                 self._count_failed([entry])
                 raise OutboxError(f"{type(entry.body).__name__}: names another {file.part.name} than came with it")
         needs_bytes = _ROW_BYTES + 2 * sum(len(file.content) for file in files)  # in the file, and some in a row too
-        identity = await self._kept([entry], partial(self._write_with_files, entry, files), needs_bytes)
+        identity = await self._kept([entry], partial(self._carrying.store, entry, files), needs_bytes)
         self._added.set()
         return identity
 
@@ -392,10 +382,7 @@ class Outbox:
             OutboxError: a file could not be read, or an answer not be written.
         """
         for wanted in command.wanted:
-            async with self._files.lock:
-                content = await self._files.read(wanted.sha256)
-                await self._writer.run(partial(self._answer, command, wanted, content))
-            self._house.note_bytes(_ROW_BYTES + len(content or b""))
+            self._house.note_bytes(_ROW_BYTES + await self._carrying.answer(command, wanted))
         self._added.set()
 
     def sign(self, body: Health | Presence) -> bytes:
@@ -489,20 +476,6 @@ class Outbox:
             if STREAM_OF[type(entry.body)] is Stream.DETECTION:
                 self.note_uncommitted(KIND_OF[type(entry.body)])
 
-    async def _write_with_files(self, entry: Entry, files: Sequence[EvidenceFile]) -> Identity:
-        async with self._files.lock:
-            written: list[bytes] = []
-            try:
-                hashes = [await self._files.keep(file.content, written) for file in files]
-                stored = partial(self._store_with_files, entry, dict(zip(hashes, files, strict=True)))
-                identity, added_bytes = await self._writer.run(stored)
-            except OutboxError:
-                await self._files.take_back(written)
-                raise
-            self._files.count(added_bytes)
-            await self._files.trim()
-        return identity
-
     def _free_bytes(self) -> int:
         try:
             return self._disk.free_bytes(self._settings.folder)
@@ -524,20 +497,6 @@ class Outbox:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._writer.breaks(OutboxError(f"the outbox's housekeeping broke: {error!r}"))
 
-    async def _store_with_files(
-        self, entry: Entry, files: dict[bytes, EvidenceFile]
-    ) -> tuple[Identity, Counter[Share]]:
-        entries = [entry]
-        for sha256, file in files.items():
-            if self._goes_unasked(file) and not await self._rows.is_enqueued(sha256):
-                track = entry.body.track if isinstance(entry.body, PlateRead) else None
-                parts = media_parts(file.part, sha256, file.content, self.epoch, track=track)
-                entries += [Entry(part, entry.captured) for part in parts]
-        identities = await self._rows.insert(entries)
-        sizes = {sha256: (file.part, len(file.content)) for sha256, file in files.items()}
-        added_bytes = await self._rows.note_files(sizes)
-        return identities[0], added_bytes
-
     async def _apply_ack(self, ack: Ack) -> Settled:
         # Acks that came together share a transaction: what an earlier one of them changed is in it, not yet in memory.
         store_id = await self._rows.store_id()
@@ -549,20 +508,6 @@ class Outbox:
             if store_id is not None:  # one that takes another's place has to learn what this device holds
                 await self._rows.insert_statement()
         return settled
-
-    async def _answer(self, command: Command, wanted: Wanted, content: bytes | None) -> None:
-        if await self._rows.raise_urgency(wanted.sha256):
-            return
-        of_epoch = self.epoch if command.of_epoch is None else command.of_epoch
-        parts = media_parts(
-            wanted.part, wanted.sha256, content or b"", of_epoch, track=command.track, sequence=command.sequence
-        )
-        now = self._rows.now()
-        await self._rows.insert([Entry(part, now, Urgency.ASKED_MEDIA) for part in parts])
-
-    def _goes_unasked(self, file: EvidenceFile) -> bool:
-        most_bytes = self._settings.crops_up_to_bytes
-        return file.part == Part.CROP and (most_bytes is None or len(file.content) <= most_bytes)
 
 
 def _reported(outcome: AckOutcome, ack: Ack) -> AckOutcome:

@@ -22,8 +22,9 @@ from support import FakeClock, eventually
 from edge_agent import reporting
 from edge_agent.app import Agent
 from edge_agent.config import AgentConfig
-from edge_agent.errors import ConfigurationError
+from edge_agent.errors import ConfigurationError, OutboxError
 from edge_agent.outbox import read_state
+from edge_agent.outbox.lock import FolderLock
 from edge_agent.provisioning import device_key
 from edge_agent.telemetry.power import PowerReading, PowerState
 from edge_wire import codec, cose
@@ -166,3 +167,28 @@ async def test_standing_by_it_waits_for_line_power_and_not_for_ever_for_a_ups_th
     assert await goes_on_with(PowerState.UNKNOWN, 2)
     waiting = asyncio.create_task(agent._stand_by())
     assert await goes_on_with(PowerState.LINE, 0)
+
+
+async def test_an_outbox_that_was_open_is_opened_again_as_soon_as_that_is_possible(tmp_path: Path) -> None:
+    """What could not be kept before the damage is counted in this process alone: it must not end over a full disk."""
+    told = running_config(tmp_path)
+    told.outbox_folder.mkdir(parents=True, mode=0o700)
+    lock = FolderLock(told.outbox_folder)  # stands for whatever keeps it from being opened
+    agent = Agent(told)
+    with pytest.raises(OutboxError, match="another agent"):
+        await agent._open_outbox()
+    agent._was_open = True
+    opening = asyncio.create_task(agent._open_outbox())
+    await asyncio.wait([opening], timeout=0.05)
+    assert not opening.done()
+    lock.release()
+    agent._power_changed()  # wakes it
+    await (await opening).close()
+
+    lock = FolderLock(told.outbox_folder)
+    opening = asyncio.create_task(agent._open_outbox())
+    await asyncio.wait([opening], timeout=0.05)
+    agent.stop()
+    with pytest.raises(OutboxError, match="another agent"):
+        await opening
+    lock.release()

@@ -28,8 +28,7 @@ from collector.fleet.devices import add_device
 from collector.hotlists.csv_file import parse
 from collector.hotlists.importing import import_hotlist
 from collector.store.database import Store, sqlite_url
-from edge_agent.outbox import Outbox, OutboxSettings
-from edge_agent.outbox.outbox import EvidenceFile
+from edge_agent.outbox import EvidenceFile, Outbox, OutboxSettings
 from edge_agent.outbox.rows import Entry
 from edge_agent.provisioning.device_key import FileDeviceKey
 from edge_agent.records import CaptureTime

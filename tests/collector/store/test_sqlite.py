@@ -1,13 +1,16 @@
 """What only a store in an SQLite file does: its file, its journals, its lock."""
 
+import asyncio
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import ConfigurationError, StoreError
 from collector.store import feed
@@ -95,3 +98,48 @@ async def test_commits_are_on_disk_and_keys_are_checked(store: Store) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+async def test_a_batch_of_a_device_runs_where_it_is_awaited_and_all_else_in_a_thread(store: Store) -> None:
+    own = threading.current_thread()
+    where: list[threading.Thread] = []
+
+    async def look(tx: AsyncConnection) -> None:
+        raw = await tx.get_raw_connection()
+        await raw.driver_connection.create_function("look", 0, lambda: where.append(threading.current_thread()))
+        await tx.execute(text("SELECT look()"))
+
+    for transaction in (store.write_of(["lpr-1"]), store.write(), store.write_of(()), store.read()):
+        async with transaction as tx:
+            await look(tx)
+    assert [thread is own for thread in where] == [True, False, False, False]
+
+
+async def test_who_is_cancelled_leaves_nothing_and_nothing_held(store: Store) -> None:
+    async with store.write_of(["lpr-1"]) as tx:
+        await feed.append(tx, FeedKind.READ, 1)
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        async with store.write_of(["lpr-1"]) as tx:
+            await feed.append(tx, FeedKind.READ, 2)
+            begun.set()
+            await never.wait()
+
+    within = asyncio.create_task(write())
+    await begun.wait()
+    within.cancel()
+    await asyncio.wait([within])
+    for turns_of_the_loop in range(6):
+        # Before its begin, while that is under way, and behind it.
+        begun.clear()
+        task = asyncio.create_task(write())
+        for _ in range(turns_of_the_loop):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    async with store.write() as tx:
+        await feed.append(tx, FeedKind.READ, 3)
+    async with store.read() as tx:
+        assert [row.ref for row in await feed.after(tx, 0)] == ["1", "3"]
