@@ -1,9 +1,8 @@
 """Settings of the whole interpreter for a program in which several threads pass messages on (bench/ingest.py).
 
-A thread that holds the interpreter's lock gives it up after 5 ms as Python comes: some twenty statements a transaction,
-each of them a few turns between the loop and the database's thread, then wait for whoever verifies or receives. And
-every 700 new objects are looked through for cycles, all of them every now and then, though a batch makes none. The two
-together made a collector on two cores half as fast again to twice as fast.
+A thread that holds the interpreter's lock gives it up after 5 ms as Python comes: whoever gives it up for a moment, to
+read from the network or to insert rows, may wait so long to go on. And every 700 new objects are looked through for
+cycles, all of them every now and then, though a batch makes none.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 # SQLite allows 32,766 variables a statement; this stays far below, whatever else a statement carries.
 CHUNK = 1_000
-SEVERAL = 5000
+SEVERAL = 50
 """So many rows one statement inserts."""
 _ID = "id_"
 _Written = tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
