@@ -1,13 +1,14 @@
 """The journal: what has to be known when the database cannot be read any more.
 
 One small file, replaced as a whole (written aside, fsynced, renamed): deterministic CBOR
-``[2, [[epoch, [reserved detection, media, report], Open envelope, [pending from, likewise]], …]]`` oldest first, then
+``[2, [[epoch, [reserved detection, media, report], Open envelope, [held from, likewise]], …]]`` oldest first, then
 32 bytes of SHA-256 over it. Version 1 had no fourth item.
 
 Invariant: for each epoch in it, ``reserved`` is at least the highest sequence that was ever committed. So a block is
 reserved here before the transaction that uses it commits. It lists the epoch that is open, and older ones whose Open
-was not yet acked when this one began, since the collector may never have heard of those, or of which rows were pending
-then, since those are what a corrupt database would lose.
+was not yet acked when this one began, since the collector may never have heard of those, or of which rows were held
+then, since those are what a corrupt database would lose: the pending ones, and the acked ones that a collector which
+goes back in time would ask for.
 
 Blocking: called on a worker thread, by the outbox's writing task alone.
 """
@@ -42,13 +43,13 @@ class JournalEpoch:
         epoch: its number.
         reserved_to: the bound on each stream's sequences; of an older epoch its last sequences.
         open_envelope: its Open as it was signed.
-        pending_from: where in each stream the first row was that was still pending when the journal was begun.
+        held_from: where in each stream the first row was that was still held when the journal was begun.
     """
 
     epoch: int
     reserved_to: Mapping[Stream, int]
     open_envelope: bytes
-    pending_from: Mapping[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 1))
+    held_from: Mapping[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 1))
 
 
 class Journal:
@@ -112,17 +113,16 @@ def read(path: Path) -> tuple[JournalEpoch, ...] | None:
     return tuple(_epoch(*item) for item in items)
 
 
-def _epoch(epoch: int, reserved: list[int], envelope: bytes, pending_from: list[int] | None = None) -> JournalEpoch:
+def _epoch(epoch: int, reserved: list[int], envelope: bytes, held_from: list[int] | None = None) -> JournalEpoch:
     reserved_to = dict(zip(Stream, reserved, strict=True))
-    if pending_from is None:
+    if held_from is None:
         return JournalEpoch(epoch, reserved_to, envelope)
-    return JournalEpoch(epoch, reserved_to, envelope, dict(zip(Stream, pending_from, strict=True)))
+    return JournalEpoch(epoch, reserved_to, envelope, dict(zip(Stream, held_from, strict=True)))
 
 
 def _write(path: Path, epochs: tuple[JournalEpoch, ...]) -> None:
     items = [
-        [e.epoch, [e.reserved_to[s] for s in Stream], e.open_envelope, [e.pending_from[s] for s in Stream]]
-        for e in epochs
+        [e.epoch, [e.reserved_to[s] for s in Stream], e.open_envelope, [e.held_from[s] for s in Stream]] for e in epochs
     ]
     body = cbor2.dumps([_VERSION, items], canonical=True)
     write_durably(path, body + hashlib.sha256(body).digest())

@@ -242,7 +242,10 @@ async def _begin(
         back = {Identity(old.epoch, Stream.REPORT, 1) for old in journalled}
         for damaged in taken.asides:
             back |= await recovery.put_back(database, damaged, boot_ns - settings.live_for_ns - 1)
-        lost = [record for old in journalled[:-1] if old.epoch not in known for record in recovery.lost_of(old, back)]
+        older = [old for old in journalled[:-1] if old.epoch not in known]
+        lost = [record for old in older for record in recovery.lost_of(old, back)]
+        named_from = {(old.epoch, stream): first for old in older for stream, first in old.held_from.items()}
+        lost += recovery.lost_between(back, named_from)
     await database.execute("INSERT INTO epochs (epoch) VALUES (?)", (epoch,))
     await database.executemany(
         "INSERT INTO counters (epoch, stream, next_sequence) VALUES (?, ?, ?)",
@@ -260,7 +263,7 @@ async def _begin(
     for marked in (settings.damage, settings.torn):
         await asyncio.to_thread(aside.unmark, marked)
 
-    older = await recovery.with_pending_rows(database, journalled, epoch)
+    older = await recovery.with_held_rows(database, journalled, epoch)
     reserved = dict.fromkeys(Stream, settings.journal_block) | {Stream.REPORT: settings.journal_block + len(lost)}
     journal = Journal(settings.journal, (*older, JournalEpoch(epoch, reserved, envelope)), settings.journal_block)
     await asyncio.to_thread(journal.write)

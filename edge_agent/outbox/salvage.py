@@ -1,7 +1,9 @@
-"""What can still be read of a database that was set aside: rows that were signed and not acked are sent after all.
+"""What can still be read of a database that was set aside.
 
-A row proves itself: its envelope has the digest that was stored with it, or it is left where it is. Pages that cannot
-be read are passed over. What is not found lies inside the bound that the new Open states, or is named lost.
+Rows that were signed and not acked are sent after all; those that were acked are held on, for a collector whose store
+goes back in time. A row proves itself: its envelope has the digest that was stored with it, or it is left where it is.
+Pages that cannot be read are passed over. What is not found lies inside the bound that the new Open states, or is named
+lost.
 """
 
 from __future__ import annotations
@@ -13,17 +15,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.outbox.schema import reading_uri
+from edge_agent.outbox.schema import RowState, reading_uri
 
 _CHUNK = 256
+_HELD = (RowState.PENDING, RowState.STORED, RowState.DEAD_LETTERED)
 _QUERY = """
-SELECT state, epoch, stream, sequence, kind, urgency, queued_boot_ns, digest, file, {part}, envelope
+SELECT epoch, stream, sequence, kind, urgency, queued_boot_ns, digest, file, {part}, envelope, state
 FROM rows NOT INDEXED WHERE number BETWEEN ? AND ?
 """
 
 
 class Salvaged(NamedTuple):
-    """One row that was pending, in the order of ``rows.INSERT_ROW``."""
+    """One row that was pending or acked, in the order of ``INSERT_ROW``, and its state."""
 
     epoch: int
     stream: int
@@ -35,10 +38,11 @@ class Salvaged(NamedTuple):
     file: bytes | None
     part: int | None
     envelope: bytes
+    state: int
 
 
 def salvage(aside: Path) -> Iterator[Salvaged]:
-    """Yield the rows of the database at ``aside`` that were pending and can be read whole. Blocking."""
+    """Yield the rows of the database at ``aside`` that were pending or acked and can be read whole. Blocking."""
     try:
         with closing(sqlite3.connect(reading_uri(aside), uri=True)) as database:
             (last,) = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
@@ -61,8 +65,9 @@ def _read(database: sqlite3.Connection, query: str, first: int, last: int) -> It
             yield from _read(database, query, first, middle)
             yield from _read(database, query, middle + 1, last)
         return
-    for state, *values in found:
-        if state == 0 and _is_whole(row := Salvaged(*values)):
+    for values in found:
+        row = Salvaged(*values)
+        if row.state in _HELD and _is_whole(row):
             yield row
 
 

@@ -223,6 +223,27 @@ class TestOlderEpochs:
         async with device.outbox() as outbox:
             assert not outbox.opened_as.corrupt
 
+    async def test_what_was_acked_is_held_on_for_a_collector_that_goes_back_in_time(self, device):
+        """PROTOCOL invariant 4: after a damage, too, what can be read comes back and what cannot is named."""
+        async with device.outbox() as outbox:
+            await device.ack_open(outbox)
+            await put_many(device, outbox, 1, 100)
+            await device.publish(outbox)
+            await outbox.acked(device.ack(outbox.epoch, Stream.DETECTION, (1, 100)))
+            old = outbox.epoch
+        spoil(device.settings.database, pages_of(device, "rows")[4])
+        async with device.outbox() as outbox:
+            await device.ack_open(outbox)
+            assert [row for row in await device.waiting(outbox, 1_000) if row.identity.epoch == old] == []
+            (told,) = await device.told_lost(outbox)
+            lost = {n for first, last in told.ranges for n in range(first, last + 1)}
+            assert (told.lost_epoch, told.lost_stream, told.reason) == (old, Stream.DETECTION, "corrupt")
+            assert 0 < len(lost) < 20
+            assert await outbox.resend(Resend(old, Stream.DETECTION, ((1, 100),))) == 100 - len(lost)
+            assert await outbox.resend(Resend(old, Stream.REPORT, ((1, 1),))) == 1
+            first, *_ = await device.waiting(outbox, 1_000)
+            assert first.identity == Identity(old, Stream.REPORT, 1)
+
     async def test_when_nothing_can_be_read_all_of_it_is_named(self, device):
         async with device.outbox() as outbox:
             await device.ack_open(outbox)
@@ -433,7 +454,9 @@ class TestJournal:
             state = await outbox.state()
             assert state.conditions == (Condition.SET_ASIDE, Condition.JOURNAL_SET_ASIDE)
             await device.ack_open(outbox)
-            assert {row.identity.epoch for row in await device.waiting(outbox)} == {old}
+            waiting = [row for row in await device.waiting(outbox) if row.identity.epoch == old]
+            (lost,) = await device.told_lost(outbox)  # the rows of the page, between those that can be read
+            assert len(waiting) + sum(last - first + 1 for first, last in lost.ranges) == 50
 
     async def test_one_of_the_first_version_is_still_read(self, device):
         device.folder.mkdir()
@@ -441,7 +464,7 @@ class TestJournal:
         body = journal.cbor2.dumps([1, epochs], canonical=True)
         device.settings.journal.write_bytes(body + hashlib.sha256(body).digest())
         (read,) = journal.read(device.settings.journal)
-        assert (read.epoch, list(read.reserved_to.values()), list(read.pending_from.values())) == (
+        assert (read.epoch, list(read.reserved_to.values()), list(read.held_from.values())) == (
             7,
             [10, 20, 30],
             [1, 1, 1],
