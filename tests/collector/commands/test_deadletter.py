@@ -168,7 +168,7 @@ async def test_purge_spares_evidence_and_is_audited(store: Store, settle: Any, r
     assert json.loads((await run("purge", str(evidence.id), "--genuine", "--json")).stdout) == {"purged": 1}
     assert [row.verdict for row in await rows(store, tables.identity)].count(2) == 1
     said = sorted(await rows(store, tables.audit), key=lambda row: row.number)
-        assert [row.action for row in said][-2:] == ["dead_letter.purge"] * 2
+    assert [row.action for row in said][-2:] == ["dead_letter.purge"] * 2
 
 
 async def test_a_list_says_when_there_is_more(store: Store, run: Any) -> None:
