@@ -175,7 +175,8 @@ def _drain(chain: Chain, count: int, began_s: float) -> list[tuple[float, int, f
 
 def _resident_mb(pid: int) -> tuple[float, float]:
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return tuple(int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))  # type: ignore[return-value]  # two
+    resident_kb, anonymous_kb = (int(lines[name].split()[0]) for name in ("VmRSS", "RssAnon"))
+    return resident_kb / 1024, anonymous_kb / 1024
 
 
 def _flatness(samples: list[tuple[float, int, float, float]], count: int) -> dict[str, Any]:
@@ -305,7 +306,7 @@ async def _until_served(outbox: Outbox, chain: Chain, token: str, track: int, pl
     )
     async with asyncio.timeout(60):
         # As a browser would not: it is told by the stream. This finds what the page could show, to within 50 ms.
-        while not await asyncio.to_thread(_is_served, chain, token, _digest(picture).hex()):  # noqa: ASYNC110
+        while not await asyncio.to_thread(_is_served, chain, token, _digest(picture).hex()):  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.05)
     return time.monotonic() - began_s
 

@@ -128,15 +128,7 @@ async def remove_device(store: Store, device: str, *, who: str, at_ns: int) -> N
         NotFoundError: there is no such device.
         StoreError: nothing was changed.
     """
-    async with store.write() as tx:
-        status = await devices.status_of(tx, device)
-        if status is None:
-            raise _no_such_device(device)
-        if status is DeviceStatus.REVOKED:
-            return
-        await devices.revoke(tx, device)
-        await audit.record(tx, who=who, action="device.remove", subject=device, detail={}, at_ns=at_ns)
-        await feed.append(tx, FeedKind.DEVICE, device)
+    await _set_status(store, device, DeviceStatus.REVOKED, "device.remove", who=who, at_ns=at_ns)
 
 
 async def reinstate_device(store: Store, device: str, *, who: str, at_ns: int) -> None:
@@ -149,14 +141,18 @@ async def reinstate_device(store: Store, device: str, *, who: str, at_ns: int) -
         NotFoundError: there is no such device.
         StoreError: nothing was changed.
     """
+    await _set_status(store, device, DeviceStatus.ENROLLED, "device.reinstate", who=who, at_ns=at_ns)
+
+
+async def _set_status(store: Store, device: str, status: DeviceStatus, action: str, *, who: str, at_ns: int) -> None:
     async with store.write() as tx:
-        status = await devices.status_of(tx, device)
-        if status is None:
+        before = await devices.status_of(tx, device)
+        if before is None:
             raise _no_such_device(device)
-        if status is DeviceStatus.ENROLLED:
+        if before is status:
             return
-        await devices.reinstate(tx, device)
-        await audit.record(tx, who=who, action="device.reinstate", subject=device, detail={}, at_ns=at_ns)
+        await (devices.revoke if status is DeviceStatus.REVOKED else devices.reinstate)(tx, device)
+        await audit.record(tx, who=who, action=action, subject=device, detail={}, at_ns=at_ns)
         await feed.append(tx, FeedKind.DEVICE, device)
 
 
