@@ -464,6 +464,28 @@ hotlist = Table(
     Column("source_sha256", LargeBinary(32), nullable=False),
     # Names the import that may write and publish now; another one that begins takes its place.
     Column("draft", LargeBinary(16)),
+    # What follows came with 0005; the defaults only let SQLite add columns that are never empty.
+    # Comes from a criminal-justice system: what it says does not travel by e-mail.
+    Column("criminal_justice", Boolean, nullable=False, server_default=false()),
+)
+
+hotlist_version = Table(
+    "hotlist_version",
+    metadata,
+    # What each version of a list came from, and what it changed.
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("list", ForeignKey("hotlist.name"), nullable=False),
+    Column("action", String(16), nullable=False),  # import | add | edit | withdraw | expire | rollback
+    Column("at_ns", BigInteger, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("source", String, nullable=False),
+    Column("source_sha256", LargeBinary(32)),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Index("ix_hotlist_version_list_version", "list", "version"),
 )
 
 hotlist_entry = Table(
@@ -480,7 +502,117 @@ hotlist_entry = Table(
     Column("notes", String, nullable=False),
     Column("first_version", BigInteger, nullable=False),
     Column("end_version", BigInteger),
+    # What follows came with 0005; the defaults only let SQLite add columns that are never empty.
+    # The source's own number of the record (NIC), else the case number: with plate and region what makes it the same
+    # entry in the next version.
+    Column("reference", String(64), nullable=False, server_default=""),
+    Column("is_pattern", Boolean, nullable=False, server_default=false()),
+    Column("plate_type", String(16), nullable=False, server_default=""),
+    Column("category", String(32), nullable=False, server_default="other"),
+    Column("case_number", String(64), nullable=False, server_default=""),
+    Column("vehicle", JSON, nullable=False, server_default="{}"),  # make, model, colour, year
+    Column("owner", String(64), nullable=False, server_default=""),  # agency
+    Column("effective_ns", BigInteger),
+    Column("expires_ns", BigInteger),
+    Column("handling", String, nullable=False, server_default=""),
+    Column("covert_to", JSON),  # names of users who alone may see it; null: not covert
+    Column("canary", Boolean, nullable=False, server_default=false()),
+    # Of entries made by hand; empty for those of a file.
+    Column("added_by", String(64), nullable=False, server_default=""),
+    Column("added_at_ns", BigInteger, nullable=False, server_default="0"),
+    Column("requester", String(64), nullable=False, server_default=""),
+    Column("review_due_ns", BigInteger),
+    Column("reviewed_by", String(64)),
+    Column("reviewed_at_ns", BigInteger),
     Index("ix_hotlist_entry_list_end_version", "list", "end_version"),
+    Index("ix_hotlist_entry_plate", "plate"),
+)
+
+hotlist_snapshot = Table(
+    "hotlist_snapshot",
+    metadata,
+    # A delivery of a feed that waits for a person, or what became of it. Its bytes lie in a file named by their hash.
+    Column("id", _Serial, primary_key=True),
+    Column("feed", String(64), nullable=False),
+    Column("list", String(64), nullable=False),
+    Column("source", String, nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("why", String, nullable=False),
+    Column("state", String(16), nullable=False),  # waiting | approved | refused | superseded
+    Column("at_ns", BigInteger, nullable=False),
+    Column("decided_by", String(64)),
+    Column("decided_at_ns", BigInteger),
+    Index("ix_hotlist_snapshot_feed_state", "feed", "state"),
+    sqlite_autoincrement=True,
+)
+
+hotlist_feed = Table(
+    "hotlist_feed",
+    metadata,
+    # How a feed of the configuration stands.
+    Column("name", String(64), primary_key=True),
+    Column("tried_at_ns", BigInteger),
+    Column("delivered_at_ns", BigInteger),  # the last delivery that came, whatever became of it
+    Column("sha256", LargeBinary(32)),
+    Column("modified", String, nullable=False, server_default=""),  # what the source says of its age
+    Column("problem", String, nullable=False, server_default=""),
+    Column("problem_since_ns", BigInteger),
+)
+
+back_search = Table(
+    "back_search",
+    metadata,
+    # Earlier reads looked through for new entries; goes on where it stood after a restart.
+    Column("id", _Serial, primary_key=True),
+    Column("list", String(64), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("entry_ids", JSON, nullable=False),
+    Column("from_ns", BigInteger, nullable=False),
+    Column("next_read_id", BigInteger, nullable=False),
+    Column("last_read_id", BigInteger, nullable=False),
+    Column("looked_at", BigInteger, nullable=False),
+    Column("raised", Integer, nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at_ns", BigInteger, nullable=False),
+    Column("ended_at_ns", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+exclusion = Table(
+    "exclusion",
+    metadata,
+    # A known look-alike: the plate that is truly there is not that entry.
+    Column("id", _Serial, primary_key=True),
+    Column("true_plate", String(24), nullable=False),
+    Column("list", String(64), nullable=False),
+    Column("plate", String(24), nullable=False),
+    Column("region", String(6)),
+    Column("author", String(64), nullable=False),
+    Column("reason", String, nullable=False),
+    Column("alert_id", BigInteger),
+    Column("created_at_ns", BigInteger, nullable=False),
+    Column("expires_at_ns", BigInteger, nullable=False),
+    Column("ended_by", String(64)),
+    Column("ended_at_ns", BigInteger),
+    Index("ix_exclusion_list_plate", "list", "plate"),
+    sqlite_autoincrement=True,
+)
+
+mute = Table(
+    "mute",
+    metadata,
+    # An entry of somebody else's list that does not alert until that list's next version.
+    Column("id", _Serial, primary_key=True),
+    Column("list", String(64), nullable=False),
+    Column("plate", String(24), nullable=False),
+    Column("region", String(6)),
+    Column("reference", String(64), nullable=False),
+    Column("list_version", BigInteger, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Index("ix_mute_list_plate", "list", "plate"),
+    sqlite_autoincrement=True,
 )
 
 alert = Table(
@@ -491,22 +623,115 @@ alert = Table(
     Column("read_id", ForeignKey("read.id")),
     Column("entry_id", ForeignKey("hotlist_entry.id")),
     Column("list_version", BigInteger),
-    Column("rule", String(16)),  # exact | folded
+    Column("rule", String(16)),  # exact | likely | pattern
     # of a shot incident.
     Column("incident_id", ForeignKey("incident.id")),
     Column("why", JSON, nullable=False),
     Column("support", String(16), nullable=False),  # raised | strengthened | unsupported
-    Column("state", String(16), nullable=False),  # new | acknowledged
+    Column("state", String(16), nullable=False),  # new | acknowledged | closed
     Column("historical", Boolean, nullable=False),
     Column("raised_at_ns", BigInteger, nullable=False),
     Column("acknowledged_by", String(64)),
     Column("acknowledged_at_ns", BigInteger),
+    # What follows came with 0005; the defaults only let SQLite add columns that are never empty.
+    # Of a hit: the revision of the read that it was matched by last, P(this plate is that entry), and all that the
+    # matcher said of it, with which it can be replayed.
+    Column("revision", Integer),
+    Column("probability", Float),
+    Column("match", JSON),
+    # Where its latest read was, and when that passed.
+    Column("site", String(40), nullable=False, server_default=""),
+    Column("passed_at_ns", BigInteger, nullable=False, server_default="0"),
+    # How often it has called for attention: once when raised, once for every further site, once when escalated.
+    Column("soundings", Integer, nullable=False, server_default="1"),
+    Column("escalate_at_ns", BigInteger),
+    Column("escalated_at_ns", BigInteger),
+    Column("recalled_at_ns", BigInteger),
+    Column("recalled_why", String),
+    Column("closed_by", String(64)),
+    Column("closed_at_ns", BigInteger),
+    Column("disposition", String(16)),
+    # Three facts that people add; each null until somebody has.
+    Column("image_check", JSON),
+    Column("record_check", JSON),
+    Column("field_outcome", JSON),
+    # By when the agency that owns the record is to confirm it, after a detention.
+    Column("confirm_by_ns", BigInteger),
     # The key of PROTOCOL: matching may be repeated, an alert exists once.
     UniqueConstraint("read_id", "entry_id"),
     UniqueConstraint("incident_id"),
     CheckConstraint("(read_id IS NULL) <> (incident_id IS NULL)", name="ck_alert_of_one"),
     Index("ix_alert_state_id", "state", "id"),
     sqlite_autoincrement=True,
+)
+
+Index(
+    "ix_alert_escalate_at_ns",
+    alert.c.escalate_at_ns,
+    sqlite_where=alert.c.escalate_at_ns.is_not(None),
+    postgresql_where=alert.c.escalate_at_ns.is_not(None),
+)
+Index("ix_alert_entry_id", alert.c.entry_id)
+
+alert_read = Table(
+    "alert_read",
+    metadata,
+    # The reads of an alert: the one that raised it, those at the same site that were suppressed, its trail elsewhere.
+    Column("alert_id", ForeignKey("alert.id"), primary_key=True),
+    Column("read_id", ForeignKey("read.id"), primary_key=True),
+    Column("part", String(16), nullable=False),  # raised | suppressed | trail
+    Column("site", String(40), nullable=False),
+    Column("passed_at_ns", BigInteger, nullable=False),
+    Column("probability", Float),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("direction", String(64)),
+    # From the read before it, as the crow flies.
+    Column("distance_m", Float),
+    Column("attached_at_ns", BigInteger, nullable=False),
+    Index("ix_alert_read_read_id", "read_id"),
+)
+
+alert_change = Table(
+    "alert_change",
+    metadata,
+    # Append-only: who did what to an alert, and when. The machine's own steps have an empty `who`.
+    Column("id", _Serial, primary_key=True),
+    Column("alert_id", ForeignKey("alert.id"), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("action", String(24), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index("ix_alert_change_alert_id", "alert_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    # One message about an alert to one target of a route.
+    Column("id", _Serial, primary_key=True),
+    Column("alert_id", ForeignKey("alert.id"), nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("occasion", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # waiting | sent | dead
+    Column("attempts", Integer, nullable=False),
+    Column("due_at_ns", BigInteger, nullable=False),
+    Column("problem", String, nullable=False),
+    Column("made_at_ns", BigInteger, nullable=False),
+    Column("ended_at_ns", BigInteger),
+    UniqueConstraint("alert_id", "route", "target", "occasion"),
+    Index("ix_notice_state_due_at_ns", "state", "due_at_ns"),
+    sqlite_autoincrement=True,
+)
+
+follower = Table(
+    "follower",
+    metadata,
+    # Up to which feed number a follower of the feed has looked.
+    Column("name", String(40), primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 feed = Table(
