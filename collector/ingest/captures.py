@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from collector.domain import Age
-from collector.ingest.ages import BootClocks, capture_time_ns, judge_age
+from collector.ingest.ages import BootClocks, Elapsed, capture_time_ns, judge_age
 from collector.store import facts, links
 from collector.store.database import Transaction
 from edge_wire.messages import Header
@@ -72,8 +72,10 @@ class Captures:
             if boot_id is not None and (device, boot_id) in unheard:
                 self._began_at_ns[device, boot_id] = link.health_at_ns - made_boot_ns
 
-    def age_ns(self, device: str, header: Header, received_at_ns: int, received_boot_ns: int) -> int | None:
+    def elapsed(self, device: str, header: Header, received_at_ns: int, received_boot_ns: int) -> Elapsed | None:
         """Return how long before its arrival something was captured; None where no boot clock tells.
+
+        What came of a boot that was not heard live is taken in, too: it bounds the age of what else comes of it.
 
         Args:
             device: whose.
@@ -84,26 +86,30 @@ class Captures:
         boot_id = self._boot_of.get((device, header.epoch))
         if boot_id is None:
             return None
-        age_ns = self._clocks.age_ns(device, boot_id, header.captured_boot_ns, received_boot_ns)
+        captured_boot_ns = header.captured_boot_ns
+        age_ns = self._clocks.age_ns(device, boot_id, captured_boot_ns, received_boot_ns)
         if age_ns is not None:
-            return age_ns
+            return Elapsed(age_ns)
         began_at_ns = self._began_at_ns.get((device, boot_id))
-        return None if began_at_ns is None else received_at_ns - began_at_ns - header.captured_boot_ns
+        if began_at_ns is not None:
+            return Elapsed(received_at_ns - began_at_ns - captured_boot_ns)
+        least_ns = self._clocks.least_age_ns(device, boot_id, captured_boot_ns, received_boot_ns)
+        return Elapsed(least_ns, at_least=True)
 
-    def judge(self, age_ns: int | None, header: Header, received_at_ns: int) -> Age:
+    def judge(self, elapsed: Elapsed | None, header: Header, received_at_ns: int) -> Age:
         """Return whether that makes it historical."""
         return judge_age(
-            age_ns,
+            elapsed,
             captured_at_ns=header.captured_at_ns,
             clock_error_ns=header.clock_error_ns,
             received_at_ns=received_at_ns,
             historical_after_ns=self._historical_after_ns,
         )
 
-    def at_ns(self, age_ns: int | None, header: Header, received_at_ns: int) -> int:
+    def at_ns(self, elapsed: Elapsed | None, header: Header, received_at_ns: int) -> int:
         """Return when it was captured on our clock, UTC."""
         return capture_time_ns(
-            age_ns,
+            elapsed,
             captured_at_ns=header.captured_at_ns,
             clock_error_ns=header.clock_error_ns,
             received_at_ns=received_at_ns,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from collector.ingest.ages import Elapsed
 from collector.ingest.captures import Captures
 from collector.ports import Passed, Raiser
 from collector.store import hotlists, media, reads
@@ -90,21 +91,21 @@ class PlateIntake:
 
     def _passed(self, read_id: int, some: Sequence[ReadMessage], row: ReadRow | None) -> Passed:
         latest = some[-1]
-        age_ns = self._age_ns(latest)
+        elapsed = self._elapsed(latest)
         revision = -1 if row is None else row.revision
         return Passed(
             read_id=read_id,
             before=None if row is None else row.seen,
             revisions=tuple([seen_of(one.body) for one in some if one.body.revision > revision]),
             late=tuple([seen_of(one.body) for one in some if one.body.revision <= revision]),
-            age=self._captures.judge(age_ns, latest.header, latest.received_at_ns),
+            age=self._captures.judge(elapsed, latest.header, latest.received_at_ns),
         )
 
     def _passed_at_ns(self, one: ReadMessage) -> int:
-        return self._captures.at_ns(self._age_ns(one), one.header, one.received_at_ns) + one.body.first_readable_ns
+        return self._captures.at_ns(self._elapsed(one), one.header, one.received_at_ns) + one.body.first_readable_ns
 
-    def _age_ns(self, one: ReadMessage) -> int | None:
-        return self._captures.age_ns(one.device, one.header, one.received_at_ns, one.received_boot_ns)
+    def _elapsed(self, one: ReadMessage) -> Elapsed | None:
+        return self._captures.elapsed(one.device, one.header, one.received_at_ns, one.received_boot_ns)
 
 
 async def _wanted(tx: Transaction, here: Collection[ReadRow], newer: set[int], raised: set[int]) -> list[Missing]:

@@ -76,10 +76,10 @@ class ShotIntake:
 
     def _arrival(self, one: HeardHere, body: ShotArrival) -> ShotMessage:
         header, received = one.accepted.message.header, one.accepted.received
-        age_ns = self._captures.age_ns(
+        elapsed = self._captures.elapsed(
             one.accepted.identity.device, header, received.received_at_ns, received.received_boot_ns
         )
-        heard_at_ns = self._captures.at_ns(age_ns, header, received.received_at_ns)
+        heard_at_ns = self._captures.at_ns(elapsed, header, received.received_at_ns)
         return ShotMessage(
             identity=one.accepted.identity,
             agency=one.agency,
@@ -89,5 +89,5 @@ class ShotIntake:
             received_at_ns=received.received_at_ns,
             heard_at_ns=heard_at_ns,
             timed=heard_at_ns == header.captured_at_ns and timing_error_ns(header, body) <= TIMING_LIMIT_NS,
-            age=self._captures.judge(age_ns, header, received.received_at_ns),
+            age=self._captures.judge(elapsed, header, received.received_at_ns),
         )

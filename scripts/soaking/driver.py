@@ -68,6 +68,7 @@ class Outcome:
             "faults": dict(sorted(self.faults.items())),
             "seed": self.settings.seed,
             "named_by_bound": verdict.named_by_bound,
+            "named_missing_after_restore": verdict.named_missing_after_restore,
             "named_because": dict(verdict.reasons),
             "uncommitted": verdict.uncommitted,
             "crops": verdict.crops,
@@ -75,6 +76,7 @@ class Outcome:
             "media_named": verdict.media_named,
             "unalerted": verdict.unalerted,
             "misdated": verdict.misdated,
+            "unknown_age": verdict.unknown_age,
             "store": self.store,
             "fault_s": self.settings.seconds,
             "agents": self.settings.agents,
@@ -118,10 +120,11 @@ class Driver:
                 outcome.unsettled = site.settle(max(_SETTLE_S, began_s + settings.until_s - time.monotonic()))
                 outcome.faults[POISON] = site.rogue.sent
                 outcome.restarts = {one.name: one.restarts for one in site.keeper.programs if one.restarts}
-                outcome.verdict = judge(
-                    site.captures(), read_holdings(self._database, site.data_dir / "pictures", site.devices)
-                )
-                outcome.ledger = site.ledger()
+                ledger = site.ledger()
+                pictures = site.data_dir / "pictures"
+                holdings = read_holdings(self._database, pictures, site.devices, taken=site.taken, ledger=ledger)
+                outcome.verdict = judge(site.captures(), holdings)
+                outcome.ledger = dict(Counter(account["word"] for account in ledger))
                 outcome.missing = self._missing()
                 outcome.wall_s = time.monotonic() - began_s
                 self._tell()

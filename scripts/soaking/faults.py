@@ -257,19 +257,12 @@ def collector_restored(site: Site, chance: random.Random, scale: Scale) -> str:
         backup = site.folder / "backups" / f"{chance.getrandbits(24):06x}.tar"
         site.back_up(backup)
         time.sleep(scale.outage_s(chance))
-        stored = site.stored_identities()
-        for collector in site.collectors:
-            collector.kill()
-        site.restore(backup)
-        gone = len(stored - site.stored_identities())
-        for collector in site.collectors:
-            collector.launch()  # side by side
-        for collector in site.collectors:
-            collector.start(_COLLECTOR_START_S)
+        stored, gone = site.go_back_to(backup)
         until_s = time.monotonic() + _COME_BACK_S
-        while (missing := len(stored - site.stored_identities())) and time.monotonic() < until_s:
+        while (missing := gone - site.stored_identities()) and time.monotonic() < until_s:
             time.sleep(0.5)
-    return f"{gone} of {len(stored)} rows were gone, {missing} are not back"
+        site.taken -= gone - missing
+    return f"{len(gone)} of {len(stored)} rows were gone, {len(missing)} are not back"
 
 
 def database_gone(site: Site, chance: random.Random, scale: Scale) -> str:

@@ -10,12 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import yaml
 from chain import AGENCY, Chain
@@ -42,6 +41,7 @@ from soaking.programs import Keeper, Program, program, say
 from soaking.rogue import ROGUE, Rogue
 from soaking.settings import Settings
 from soaking.trailer import TrailerSettings
+from soaking.verdict import Identity
 
 _START_S = 60.0
 _TRAILER_START_S = 30.0
@@ -113,6 +113,7 @@ class Site:
     Attributes:
         storage: held by whoever spoils a trailer's storage, and while a collector goes back in time: what is stored
             nowhere but on a trailer must not be destroyed there at that moment, or nobody could bring it back.
+        taken: what restores took from the store, and was not there again when last looked.
         clones: cloned cards; each is run once more at the end, until it has nothing left to say.
     """
 
@@ -121,6 +122,7 @@ class Site:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.database = database
         self.storage = threading.RLock()
+        self.taken: set[Identity] = set()
         self.clones: list[Trailer] = []
         self.trailers: list[Trailer] = []
         self.collectors: list[Program] = []
@@ -251,21 +253,34 @@ class Site:
         """
         self._command("backup", str(to))
 
-    def restore(self, backup: Path) -> None:
-        """Bring the store back to a backup; no collector may run.
+    def go_back_to(self, backup: Path) -> tuple[set[Identity], set[Identity]]:
+        """Kill the collectors, bring the store back to a backup, and let them start again.
+
+        Returns:
+            what had been stored, and what of it the backup does not have; that is in ``taken`` from now on.
 
         Raises:
             RuntimeError: the command failed.
         """
+        for collector in self.collectors:
+            collector.kill()
+        stored = self.stored_identities()  # nothing more can be acked
         before = self.data_dir.with_name("collector.before")
         self.data_dir.rename(before)
         self.database.clear()
         self._command("restore", str(backup))
         shutil.rmtree(before)
+        gone = stored - self.stored_identities()
+        self.taken = (self.taken - stored) | gone
+        for collector in self.collectors:
+            collector.launch()  # side by side
+        for collector in self.collectors:
+            collector.start(_START_S)
+        return stored, gone
 
-    def stored_identities(self) -> set[tuple[str, int, int]]:
-        """Device, epoch and sequence of every detection of a trailer that the store knows."""
-        question = "SELECT device, epoch, sequence FROM identity WHERE stream = 1 AND verdict = 1"
+    def stored_identities(self) -> set[Identity]:
+        """The identity of every detection of a trailer that the store knows."""
+        question = "SELECT device, epoch, stream, sequence FROM identity WHERE stream = 1 AND verdict = 1"
         return {tuple(row) for row in ask(self.database, question) if row.device in self.devices}
 
     def _command(self, *arguments: str) -> None:
@@ -416,10 +431,10 @@ class Site:
             member.program.stop()
         return left
 
-    def ledger(self) -> dict[str, int]:
-        """How many streams of trailers the collector's own ledger calls complete, in flight, missing, unknown."""
+    def ledger(self) -> list[dict[str, Any]]:
+        """What the collector's own ledger says of the trailers' streams."""
         said = [json.loads(line) for line in self.collector_command("ledger", "--json").stdout.splitlines()]
-        return dict(Counter(stream["word"] for stream in said if stream["device"] in self.devices))
+        return [stream for stream in said if stream["device"] in self.devices]
 
     def captures(self) -> dict[str, list[Capture]]:
         """The logs of captures, by device."""

@@ -3,7 +3,9 @@
     captured    detections whose put returned, and those that were killed in the middle of it and reached the outbox
     stored      captured ones that the store holds under their identity with the same content
     named       the others that a loss record names, or that lie inside a bound which the device stated (a corrupt
-                outbox says what its sequences had been reserved up to: "unknown, at most n")
+                outbox says what its sequences had been reserved up to: "unknown, at most n"), or that were stored,
+                went with a restore from a backup that lacks them, and are called missing, by sequence, in the
+                collector's ledger: what a device no longer holds by then cannot come back, and is told
     lost        captured - stored - named
     duplicates  detections stored under more than one identity, or alerted more than once
 
@@ -57,6 +59,17 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A run of sequences that the collector's ledger calls missing, by name."""
+
+    device: str
+    epoch: int
+    stream: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Holdings:
     """What the store says, as the driver's own SQL found it.
 
@@ -67,8 +80,11 @@ class Holdings:
         crops: SHA-256 in hex of the files that are complete and lie in the collector's folder unchanged.
         alerted_twice: how many reads have more than one alert of one entry.
         unalerted: how many reads of a listed plate have no alert.
-        misdated: how many alerts are called historical although their read came within a minute.
+        misdated: how many alerts are called historical although they were raised within a minute.
+        unknown_age: how many alerts say that nobody knows how old they are.
         redelivered: how many messages came again.
+        taken: what was stored when a restore began, was not in the backup, and had not come back when last looked at.
+        missing: what the collector's ledger calls missing.
     """
 
     detections: Sequence[StoredDetection]
@@ -79,6 +95,9 @@ class Holdings:
     unalerted: int
     misdated: int
     redelivered: int
+    unknown_age: int = 0
+    taken: frozenset[Identity] = frozenset()
+    missing: Sequence[Missing] = ()
 
 
 @dataclass(slots=True)
@@ -89,6 +108,7 @@ class Verdict:
     stored: int = 0
     named: int = 0
     named_by_bound: int = 0
+    named_missing_after_restore: int = 0
     lost: int = 0
     duplicates: int = 0
     redelivered: int = 0
@@ -96,6 +116,7 @@ class Verdict:
     uncommitted: int = 0
     unalerted: int = 0
     misdated: int = 0
+    unknown_age: int = 0
     crops: int = 0
     crops_missing: int = 0
     media_named: int = 0
@@ -111,7 +132,12 @@ def judge(captures: Mapping[str, Iterable[Capture]], holdings: Holdings) -> Verd
         captures: the logs, by device; a clone's are its device's too.
         holdings: the store.
     """
-    verdict = Verdict(redelivered=holdings.redelivered, unalerted=holdings.unalerted, misdated=holdings.misdated)
+    verdict = Verdict(
+        redelivered=holdings.redelivered,
+        unalerted=holdings.unalerted,
+        misdated=holdings.misdated,
+        unknown_age=holdings.unknown_age,
+    )
     stored = {one.identity: one for one in holdings.detections}
     of_token = Counter(one.token for one in holdings.detections)
     found = {one.token: one for one in holdings.detections}
@@ -146,6 +172,9 @@ def judge(captures: Mapping[str, Iterable[Capture]], holdings: Holdings) -> Verd
             elif sequence <= bounds.get((device, epoch, stream), 0):
                 verdict.named += 1
                 verdict.named_by_bound += 1
+            elif (device, *identity) in holdings.taken and _is_missing((device, *identity), holdings.missing):
+                verdict.named += 1
+                verdict.named_missing_after_restore += 1
             else:
                 verdict.lost_identities.append(f"{device} {epoch}/{stream}/{sequence} {capture.token}")
     verdict.lost = verdict.captured - verdict.stored - verdict.named
@@ -155,6 +184,11 @@ def judge(captures: Mapping[str, Iterable[Capture]], holdings: Holdings) -> Verd
     verdict.media_named = sum(one.last - one.first + 1 for one in holdings.losses if one.stream == Stream.MEDIA)
     verdict.reasons = dict(reasons)
     return verdict
+
+
+def _is_missing(identity: Identity, missing: Iterable[Missing]) -> bool:
+    *of, sequence = identity
+    return any(of == [one.device, one.epoch, one.stream] and one.first <= sequence <= one.last for one in missing)
 
 
 def _unknown(

@@ -91,5 +91,42 @@ async def test_health_that_a_broker_kept_tells_nothing_of_the_time(bench: Any, m
     kept = replace(later(device.publish(make.health()), 23 * MINUTE), retained=True)
     await bench.settle(device.open(), kept)
     await bench.settle(later(device.read(), 23 * MINUTE))
-    assert (await the_alert(bench)).historical
+    alert = await the_alert(bench)
+    assert not alert.historical
+    assert alert.why[-1].startswith("Age unknown: ")
     assert all(row.health is None for row in await bench.rows(tables.device_link))
+
+
+@pytest.mark.parametrize("wall_clock_off_ns", [0, -60 * MINUTE, 60 * MINUTE])
+async def test_a_boot_that_was_never_heard_live_is_of_unknown_age_whatever_its_wall_clock_says(
+    bench: Any, make: Any, wall_clock_off_ns: int
+) -> None:
+    """PROTOCOL, Time: alerted, labelled, never silently historical."""
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read(captured_at_ns=make.now_ns + wall_clock_off_ns))
+    alert = await the_alert(bench)
+    assert not alert.historical
+    assert alert.why[-1].startswith("Age unknown: ")
+
+
+async def test_a_backlog_of_a_boot_that_is_over_dates_itself(bench: Any, make: Any) -> None:
+    """What came of the boot before, newest first, proves the age of what comes after it."""
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read("5XYZ987", track=2))
+    await bench.settle(later(device.read(captured_boot_ns=make.boot_ns - 23 * MINUTE), S))
+    alert = await the_alert(bench)
+    assert alert.historical
+    assert alert.why[-1] == "Historical: it was captured at least 23 min before it arrived here."
+
+
+async def test_the_first_live_word_of_a_boot_ends_the_doubt(bench: Any, make: Any) -> None:
+    await look_for(bench, "7ABC123")
+    device = await make.device().enrol(bench.store)
+    await bench.settle(device.open(), device.read("5XYZ987", track=2))
+    await bench.settle(device.publish(make.health()))
+    await bench.settle(device.read(captured_at_ns=make.now_ns - 60 * MINUTE))
+    alert = await the_alert(bench)
+    assert not alert.historical
+    assert not any("unknown" in why for why in alert.why)

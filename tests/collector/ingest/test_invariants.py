@@ -73,8 +73,9 @@ async def test_pains_22_an_alert_that_is_late_says_so(bench: Any, make: Any) -> 
     """PAINS 22: an alert fired 23 minutes late. It is not held back, and nobody is sent after a car long gone."""
     await look_for(bench, "7ABC123")
     device = await make.device().enrol(bench.store)
-    late = device.read("7ABC123", 1, captured_at_ns=make.now_ns - 23 * MINUTE)
-    await bench.settle(device.open(), late, device.read("7ABC123", 2))
+    ago = {"captured_at_ns": make.now_ns - 23 * MINUTE, "captured_boot_ns": make.boot_ns - 23 * MINUTE}
+    await bench.settle(device.open(), device.publish(make.health()))
+    await bench.settle(device.read("7ABC123", 1, **ago), device.read("7ABC123", 2))
     async with bench.store.read() as tx:
         alerts = {alert.about.read.track: alert for alert in await queries.alerts(tx)}
     assert (alerts[1].historical, alerts[2].historical) == (True, False)

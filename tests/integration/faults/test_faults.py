@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,35 @@ def test_what_was_detected_offline_is_sent(tmp_path: Path) -> None:
     assert verdict.named == 0
     assert verdict.duplicates == 0
     assert verdict.crops_missing == 0
+
+
+def test_what_a_restore_took_and_no_device_holds_any_more_is_missing_by_name(tmp_path: Path) -> None:
+    """Issue 7: "what they still hold comes back; the ledger shows the rest as missing, by name"."""
+    database = SqliteDatabase(tmp_path / "site")
+    with Site(tmp_path / "site", database, Settings(0.0, 0.0, SEED, agents=1, rate_hz=8.0)) as site:
+        [trailer] = site.trailers
+        _wait_for(lambda: sum(one[0] == trailer.name for one in site.stored_identities()), 20)
+        backup = tmp_path / "backup.tar"
+        site.back_up(backup)
+        _wait_for(lambda: len(site.captures()[trailer.name]), len(site.captures()[trailer.name]) + 40)
+        trailer.program.tell("quiet")
+        _wait_for(lambda: trailer.pending == 0, 1)
+        trailer.program.kill()
+        # As eviction does for the quota or on a full disk: acked rows go first, and without a record.
+        with closing(sqlite3.connect(trailer.folder / "outbox.db")) as outbox, outbox:
+            evicted = outbox.execute("DELETE FROM rows WHERE state = 1 AND stream = 1 AND sequence % 2 = 0").rowcount
+        site.go_back_to(backup)
+        trailer.program.start(30.0)
+        assert site.settle(60.0) == {}
+        told = {"taken": site.taken, "ledger": site.ledger()}
+        pictures = site.data_dir / "pictures"
+        verdict = judge(site.captures(), read_holdings(database, pictures, site.devices, **told))
+        untold = judge(site.captures(), read_holdings(database, pictures, site.devices, taken=site.taken))
+    assert 0 < verdict.named_missing_after_restore <= evicted
+    assert verdict.named == verdict.named_missing_after_restore
+    assert verdict.lost == 0, verdict.lost_identities
+    assert verdict.captured == verdict.stored + verdict.named
+    assert untold.lost == verdict.named, "it is the ledger that names them"
 
 
 def _wait_for(count: object, least: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from soaking.captures import Capture
-from soaking.verdict import Bound, Holdings, Loss, StoredDetection, judge
+from soaking.verdict import Bound, Holdings, Loss, Missing, StoredDetection, judge
 
 DEVICE, EPOCH = "trailer-1", 7
 
@@ -77,3 +77,42 @@ def test_a_stored_read_whose_crop_is_not_there_is_told() -> None:
     with_crop = [replace(a_capture(number), crop=f"crop {number}") for number in (1, 2)]
     verdict = judge({DEVICE: with_crop}, replace(holding(1, 2), crops=frozenset({"crop 1"})))
     assert (verdict.crops, verdict.crops_missing) == (2, 1)
+
+
+def restored(taken: int, *missing: tuple[int, int], epoch: int = EPOCH) -> Holdings:
+    """1 is stored; ``taken`` was stored until a restore, and the ledger calls ``missing`` missing."""
+    return replace(
+        holding(1),
+        taken=frozenset({(DEVICE, EPOCH, 1, taken)}),
+        missing=[Missing(DEVICE, epoch, 1, first, last) for first, last in missing],
+    )
+
+
+def test_what_a_restore_took_and_the_ledger_calls_missing_is_named() -> None:
+    verdict = judge({DEVICE: [a_capture(1), a_capture(4)]}, restored(4, (2, 2), (4, 6)))
+    assert (verdict.captured, verdict.stored, verdict.named, verdict.lost) == (2, 1, 1, 0)
+    assert (verdict.named_missing_after_restore, verdict.named_by_bound, verdict.reasons) == (1, 0, {})
+
+
+def test_what_a_restore_took_is_lost_if_the_ledger_does_not_name_that_very_sequence() -> None:
+    captures = {DEVICE: [a_capture(1), a_capture(4)]}
+    for holdings in (restored(4), restored(4, (2, 3), (5, 6)), restored(4, (4, 4), epoch=EPOCH + 1)):
+        verdict = judge(captures, holdings)
+        assert (verdict.named, verdict.named_missing_after_restore, verdict.lost) == (0, 0, 1)
+        assert verdict.lost_identities == ["trailer-1 7/1/4 t.4"]
+
+
+def test_what_no_restore_took_is_lost_although_the_ledger_calls_it_missing() -> None:
+    verdict = judge({DEVICE: [a_capture(1), a_capture(5)]}, restored(4, (4, 6)))
+    assert (verdict.named, verdict.lost) == (0, 1)
+
+
+def test_what_a_restore_took_and_has_come_back_is_stored() -> None:
+    verdict = judge({DEVICE: [a_capture(1)]}, restored(1, (1, 1)))
+    assert (verdict.stored, verdict.named, verdict.lost) == (1, 0, 0)
+
+
+def test_a_loss_record_comes_before_the_ledger() -> None:
+    holdings = replace(restored(4, (4, 4)), losses=[Loss(DEVICE, EPOCH, 1, 4, 4, "evicted")])
+    verdict = judge({DEVICE: [a_capture(4)]}, holdings)
+    assert (verdict.named, verdict.named_missing_after_restore, verdict.reasons) == (1, 0, {"evicted": 1})
