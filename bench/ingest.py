@@ -233,12 +233,16 @@ def bare(task: Task) -> None:
     client.loop_stop()
 
 
+def _as_if_verified(*_: object) -> None:
+    """Stands for the check of a signature; a mock would note every call."""
+
+
 async def collect(task: Task) -> None:
     """Run ingest; tell, some fifty times a second, when it had answered how many."""
     # What is said on standard output is for the one who measures.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if not task.verified:
-        mock.patch("collector.ingest.verdicts.cose.verify", return_value=None).start()
+        mock.patch("collector.ingest.verdicts.cose.verify", new=_as_if_verified).start()
     store = await Store.open(task.store)
     settings = BrokerSettings(
         task.host, task.port, Path(task.authority), Path(task.certificate), Path(task.key), task.client_id, task.share
@@ -461,7 +465,7 @@ def measure(site: Site, rounds: int, postgresql: PrivatePostgresql | None) -> di
     found: dict[str, Any] = {name: statistics.median(some) for name, some in rates.items()}
     ceiling = min(found["bare"], found["sqlite"])
     found |= {f"{name}_ratio": found[name] / ceiling for name in ways if name not in ("bare", "sqlite")}
-    rate = min(SHARE_OF_CEILING * found["verified"], len(site.fleet.reads) / len(DEVICES) / PACED_S)
+    rate = SHARE_OF_CEILING * found["verified"]
     waited = sorted(ack_latency_ms(site, file(), rate))
     found |= {"paced_rate": rate, "ack_p50_ms": waited[len(waited) // 2], "ack_p99_ms": waited[len(waited) * 99 // 100]}
     return found | {"count": len(site.fleet.reads), "rounds": rounds}

@@ -8,6 +8,7 @@ the difference between 0.99 and 0.9995, which is what decides whether an alterna
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 
 _LOW, _HIGH = math.log(0.0005 / 0.9995), math.log(0.9999 / 0.0001)
@@ -32,7 +33,20 @@ def _probability(byte: int) -> float:
 
 
 _PROBABILITIES = tuple(_probability(byte) for byte in range(256))
-_PRINTABLE = bytes(range(0x21, 0x7F))
+_PRINTABLE = range(0x21, 0x7F)
+
+
+class _Candidates(dict[int, tuple[str, float]]):
+    """Candidates of slots by the two bytes of each as one number, made when they first occur: reads repeat them."""
+
+    def __missing__(self, pair: int) -> tuple[str, float]:
+        character, byte = pair.to_bytes(2, sys.byteorder)
+        if character not in _PRINTABLE:
+            raise ValueError(f"slots: got character {character:#04x}, expected one of printable ASCII")
+        return self.setdefault(pair, (chr(character), _PROBABILITIES[byte]))
+
+
+_CANDIDATES = _Candidates()
 
 
 def unpack_log_odds(byte: int) -> float:
@@ -76,9 +90,9 @@ def unpack_slots(packed: Sequence[bytes]) -> list[list[tuple[str, float]]]:
     """
     slots = []
     for slot in packed:
-        if not isinstance(slot, bytes) or not slot or len(slot) % 2 or slot[::2].translate(None, _PRINTABLE):
+        if not isinstance(slot, bytes) or not slot or len(slot) % 2:
             raise ValueError("slots: expected byte strings of character and probability in turn")
-        slots.append(list(zip(slot[::2].decode("ascii"), [_PROBABILITIES[byte] for byte in slot[1::2]], strict=True)))
+        slots.append([_CANDIDATES[pair] for pair in memoryview(slot).cast("H")])
     return slots
 
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collector.errors import ConfigurationError
 from collector.ingest.inbox import Inbox
-from collector.ingest.read_ahead import ReadAheadSocket
+from collector.ingest.publishes import Publish, PublishSocket
 from collector.ingest.received import Received
 from edge_wire.clock import Clock
 from edge_wire.topics import Channel, subscription
@@ -107,7 +107,7 @@ class BrokerLink:
             CallbackAPIVersion.VERSION2, client_id=settings.client_id, protocol=paho.MQTTv5, manual_ack=True
         )
         context = _tls(settings)
-        context.sslsocket_class = ReadAheadSocket
+        context.sslsocket_class = PublishSocket
         client.tls_set_context(context)
         client.reconnect_delay_set(*_RECONNECT_S)
         client.max_inflight_messages_set(_RECEIVE_MAXIMUM)
@@ -117,7 +117,7 @@ class BrokerLink:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_suback
         client.on_message = self._on_message
-        client.on_socket_open = _without_delay
+        client.on_socket_open = self._on_socket_open
         self._client = client
 
     @property
@@ -173,7 +173,6 @@ class BrokerLink:
         if reason.is_failure:
             _log.error("broker_refused", broker=where, reason=str(reason))
             return
-        self._connection += 1
         self._connected.set()
         _log.info("broker_connected", broker=where)
         client.subscribe([(self._filter(channel), SubscribeOptions(qos=qos)) for channel, qos in _QOS.items()])
@@ -201,19 +200,22 @@ class BrokerLink:
         self._subscribed.clear()
         _log.warning("broker_disconnected", reason=str(reason))
 
+    def _on_socket_open(self, client: paho.Client, userdata: Any, opened: Any) -> None:
+        _without_delay(client, userdata, opened)
+        # Not when the broker has accepted it: a publish may come at once behind that, and is taken before.
+        self._connection += 1
+        opened.on_publishes = self._on_publishes
+
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         correlation = getattr(message.properties, "CorrelationData", None)
-        self._inbox.put(
-            Received(
-                topic=message.topic,
-                payload=bytes(message.payload),
-                correlation=None if correlation is None else bytes(correlation),
-                retained=message.retain,
-                received_at_ns=self._clock.utc_ns(),
-                received_boot_ns=self._clock.boot_ns(),
-                ticket=_Ticket(self._connection, message.mid, message.qos),
-            )
-        )
+        one = Publish(message.topic, bytes(message.payload), correlation, message.retain, message.mid, message.qos)
+        self._on_publishes([one])
+
+    def _on_publishes(self, publishes: Sequence[Publish]) -> None:
+        utc_ns, boot_ns = self._clock.utc_ns(), self._clock.boot_ns()
+        for topic, payload, correlation, retained, number, qos in publishes:
+            ticket = _Ticket(self._connection, number, qos)
+            self._inbox.put(Received(topic, payload, correlation, retained, utc_ns, boot_ns, ticket))
 
 
 def _tls(settings: BrokerSettings) -> ssl.SSLContext:

@@ -1,6 +1,6 @@
 """From a batch of publishes to everything that follows from it, in the order that makes acks true.
 
-Verify on threads; commit in one transaction; confirm to the broker; ack to the devices; ask for files of alerts. A
+Verify and decode; commit in one transaction; confirm to the broker; ack to the devices; ask for files of alerts. A
 batch that the store refuses, or that provokes an error of ours, is halved until the one message that does it stands
 alone and goes to the dead letters: the stream never stops for poison. A store that cannot be reached is waited for.
 A file that cannot be written holds back only itself.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +45,9 @@ _log = structlog.get_logger(__name__)
 
 # What a message can provoke in code that did not expect it; everything else is the machine's fault.
 _POISON = (StoreRefusedError, ArithmeticError, LookupError, TypeError, ValueError)
-_THREADS = 2
-_INLINE = 4
+# So many take some milliseconds; then others of the event loop have their turn. Not on threads: verification (of
+# cryptography 50) keeps the interpreter's lock, so they would only take turns.
+_AT_ONCE = 50
 _RETRY_S = (0.1, 5.0)
 _ASK_AGAIN_NS = 24 * 3_600 * 1_000_000_000
 
@@ -100,15 +100,13 @@ class Pipeline:
         self._resending = Resending(store, downlink.ask_again)
         self._link = link
         self._utc_ns = utc_ns
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="verify")
         self._early = Early()
         self._addresses: dict[str, Address] = {}
         self._opens = 0
 
     def close(self) -> None:
-        """Let the verifying threads go."""
+        """Let go of what waits to be asked for again."""
         self._resending.close()
-        self._threads.shutdown()
 
     async def settle(self, batch: Sequence[Received]) -> None:
         """Take one batch to its end; returns when it is committed, confirmed and answered."""
@@ -214,13 +212,11 @@ class Pipeline:
                 delay_s = await self._wait_for_store(error, delay_s)
 
     async def _judge_with(self, batch: Sequence[Received], keys: Keys) -> list[Outcome]:
-        if len(batch) <= _INLINE:
-            return [judge(one, keys) for one in batch]
-        loop = asyncio.get_running_loop()
-        size = -(-len(batch) // _THREADS)
-        parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-        judged = await asyncio.gather(*(loop.run_in_executor(self._threads, _judge_part, part, keys) for part in parts))
-        return [outcome for part in judged for outcome in part]
+        outcomes: list[Outcome] = []
+        for at in range(0, len(batch), _AT_ONCE):
+            outcomes += [judge(one, keys) for one in batch[at : at + _AT_ONCE]]
+            await asyncio.sleep(0)
+        return outcomes
 
     async def _commit(self, outcomes: Sequence[Outcome]) -> Settled:
         delay_s = _RETRY_S[0]
@@ -271,10 +267,6 @@ class Pipeline:
         self.counts["answered"] += len(settled.answers)
         self.counts["refused"] += len(settled.refused)
         self.counts["held_back"] += settled.held_back
-
-
-def _judge_part(part: Sequence[Received], keys: Keys) -> list[Outcome]:
-    return [judge(one, keys) for one in part]
 
 
 def _lacks_key(one: Outcome) -> bool:

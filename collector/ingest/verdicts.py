@@ -1,7 +1,6 @@
 """From bytes on a topic to a verdict: whose they are, whether they are genuine, whether anybody can use them.
 
-Pure: keys come in, a verdict comes out, nothing is remembered. Verification releases the interpreter's lock, so
-batches are spread over threads. Three verdicts, as the protocol has them:
+Pure: keys come in, a verdict comes out, nothing is remembered. Three verdicts, as the protocol has them:
 
     Accepted     verified, a message that we understand
     DeadLetter   verified, but unusable: an unknown kind, bad fields, the wrong stream; it has an identity to ack

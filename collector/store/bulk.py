@@ -7,7 +7,6 @@ every column how it is to be bound: of all that a message costs the collector th
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,8 +17,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 # SQLite allows 32,766 variables a statement; this stays far below, whatever else a statement carries.
 CHUNK = 1_000
-SEVERAL = 50
-"""So many rows one statement inserts."""
 _ID = "id_"
 _Written = tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
 """A statement, and what brings a row into its order."""
@@ -39,20 +36,11 @@ class Bulk:
         self._table = table
         self._columns = tuple(columns)
         self._insertion = functools.cache(self._write_insertion)
-        self._insertion_of_several = functools.cache(self._write_insertion_of_several)
         self._change = functools.cache(self._write_change)
 
     async def insert(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows in their order."""
-        at = 0
-        if tx.dialect.paramstyle == "qmark":
-            # SQLite's driver gives up the interpreter's lock for every row of many: several rows are one to it.
-            statement, in_order = self._insertion_of_several(tx.dialect)
-            while at + SEVERAL <= len(rows):
-                several = map(in_order, rows[at : at + SEVERAL])
-                await tx.exec_driver_sql(statement, tuple(itertools.chain.from_iterable(several)))
-                at += SEVERAL
-        await _execute(tx, self._insertion, rows[at:])
+        await _execute(tx, self._insertion, rows)
 
     async def update(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Change rows by their ``id``, which stands behind the values of each."""
@@ -60,11 +48,6 @@ class Bulk:
 
     def _write_insertion(self, dialect: Dialect) -> _Written:
         return _written(insert(self._table).compile(dialect=dialect, column_keys=self._columns), self._columns)
-
-    def _write_insertion_of_several(self, dialect: Dialect) -> _Written:
-        statement, in_order = self._insertion(dialect)
-        head, values = statement.split(" VALUES ")
-        return f"{head} VALUES {', '.join([values] * SEVERAL)}", in_order
 
     def _write_change(self, dialect: Dialect) -> _Written:
         changed: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in self._columns}

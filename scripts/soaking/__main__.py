@@ -19,6 +19,7 @@ from soaking.settings import Settings
 
 _SHORT_S = 150.0
 _CALM_S = 45.0
+_CALM_SHARE = 0.1
 _SETTLED_S = 105.0
 
 
@@ -51,7 +52,7 @@ def soak(
     short = minutes * 60 <= _SHORT_S
     settings = Settings(
         # What is left after a long time of faults takes longer to settle.
-        seconds=minutes * 60 - (0.0 if short else _CALM_S),
+        seconds=minutes * 60 - (0.0 if short else max(_CALM_S, _CALM_SHARE * minutes * 60)),
         until_s=minutes * 60 + _SETTLED_S,
         seed=seed,
         agents=agents,

@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import select
 
 from collector.store import tables
-from collector.store.bulk import SEVERAL, Bulk
+from collector.store.bulk import CHUNK, Bulk
 from collector.store.database import Store
 
 _FEED = Bulk(tables.feed, ("ref", "kind"))
 
 
-@pytest.mark.parametrize("count", [0, 1, SEVERAL - 1, SEVERAL, 2 * SEVERAL + 3])
+@pytest.mark.parametrize("count", [0, 1, CHUNK, 2 * CHUNK + 3])
 async def test_rows_are_inserted_in_their_order(store: Store, count: int) -> None:
     rows = [(str(number), "read") for number in range(count)]
     async with store.write_of(["lpr-1"]) as tx:
