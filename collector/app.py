@@ -16,8 +16,15 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector import console
+from collector.alerts.configured import rules_of
+from collector.alerts.escalating import Escalation
 from collector.alerts.raising import Raising
 from collector.alerts.rematching import rematch
+from collector.alerts.sending.carriers import Carrier
+from collector.alerts.sending.following import NoticeFollower
+from collector.alerts.sending.joining import DevicesBroker, carriers_of, routes_of
+from collector.alerts.sending.making import NoticeMaker
+from collector.alerts.sending.sender import Sender
 from collector.api.app import create_app
 from collector.api.server import serve
 from collector.config import Broker, CollectorConfig, Locate
@@ -26,6 +33,7 @@ from collector.fleet import signing_key
 from collector.fleet.broker_access import PROBE
 from collector.fleet.broker_probing import prove
 from collector.hotlists.live import LiveMatcher
+from collector.hotlists.upkeep import Upkeep
 from collector.incidents.following import IncidentFollower
 from collector.incidents.rules import Rules
 from collector.incidents.verdicts import Verdicts
@@ -35,7 +43,7 @@ from collector.ingest.picture_folder import PictureFolder
 from collector.locate.records import Weather
 from collector.passages.following import PassageFollower
 from collector.store.database import Store
-from collector.store.lease import Leased
+from collector.store.lease import Held, Leased
 from collector.store.users import Users
 from collector.store.waking import wake_by_others
 from edge_wire.clock import Clock, SystemClock
@@ -78,8 +86,8 @@ async def _run_on(
     ready: Callable[[str], None],
     clock: Clock,
 ) -> None:
-    live = LiveMatcher(store)
-    rules = _rules(config.locate)
+    live = LiveMatcher(store, config.policy)
+    rules, alert_rules = _rules(config.locate), rules_of(config)
     pictures = PictureFolder(config.pictures)
     broker = config.broker
     access = BrokerSettings(broker.host, broker.port, broker.ca, broker.certificate, broker.key, share=broker.share)
@@ -89,17 +97,31 @@ async def _run_on(
         key,
         pictures,
         clock,
-        lambda: Raising(live.matcher),
+        lambda: Raising(live.matcher, alert_rules),
         config.historical_after_s,
     )
+    notices = await _notices(config, store, clock)
+    upkeep = Upkeep(
+        config.hotlists,
+        config.snapshots,
+        store,
+        config.policy,
+        lambda matcher: Raising(matcher, alert_rules),
+        ingest.ask_for_missing,
+        clock,
+    )
+    upkeep.check()
     # Each begins anew where its lease is held: what it had looked at, the store knows.
     leased = (
         Leased(store, "passages", lambda held: PassageFollower(held, config.passages.within_s).follow()),
         Leased(store, "incidents", lambda held: IncidentFollower(held, clock, rules, ingest.ask_for_sound).follow()),
+        Leased(store, "alerts", lambda held: Escalation(held, clock, alert_rules).follow()),
+        Leased(store, "notices", lambda held: notices(held).follow()),
+        Leased(store, "hotlists", upkeep.follow),
     )
 
     async def match_again() -> None:
-        for device in await rematch(store, Raising(live.matcher), clock.utc_ns):
+        for device in await rematch(store, Raising(live.matcher, alert_rules), clock.utc_ns):
             await ingest.ask_for_missing(device)
 
     async def take_what_comes() -> None:
@@ -119,6 +141,8 @@ async def _run_on(
         secure=secure,
         hearing=lambda: ingest.hearing,
         verdicts=Verdicts(store, rules, ingest.ask_for_sound),
+        rules=alert_rules,
+        lists=config.hotlists,
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     following = [asyncio.create_task(one.follow(), name="leased") for one in leased]
@@ -173,6 +197,30 @@ def _probe(broker: Broker) -> BrokerSettings:
             "is proven at start what a device can do; configs/mosquitto/README.md says how to make it"
         )
     return BrokerSettings(broker.host, broker.port, broker.ca, broker.probe_certificate, broker.probe_key)
+
+
+async def _notices(config: CollectorConfig, store: Store, clock: Clock) -> Callable[[Held], NoticeFollower]:
+    """Return what makes and sends notices, once it is sure that its files can be used."""
+    routing, broker = config.routing, config.broker
+    devices = DevicesBroker(broker.host, broker.port, broker.ca)
+
+    def carriers() -> tuple[Carrier, ...]:
+        return carriers_of(routing, config.page or "", devices, store.store_id, clock)
+
+    for one in carriers():
+        await one.close()
+    routes = routes_of(routing)
+    nobody = {one for route in routes for one in route.people} - {
+        one.name for one in await Users(store, clock).everybody()
+    }
+    if nobody:
+        log.warning("routes name people who are no users", people=sorted(nobody), fix="collector user add")
+
+    def following(held: Held) -> NoticeFollower:
+        sender = Sender(held, carriers(), routing.attempts, clock)
+        return NoticeFollower(held, NoticeMaker(held, routes, clock), sender)
+
+    return following
 
 
 def _rules(config: Locate) -> Rules:

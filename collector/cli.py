@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from collector.commands.locate import locate
+from collector.commands.match import match
 from collector.commands.options import Config
 from collector.commands.private import UMASK, private_folder
 from collector.commands.tail import tail
@@ -36,7 +37,7 @@ class _Commands(TyperGroup):
     SQL takes a second or two to import on a small machine, which `collector locate` should not pay.
     """
 
-    _ON_STORE = ("backup", "deadletter", "device", "hotlist", "ledger", "restore", "user")
+    _ON_STORE = ("backup", "deadletter", "device", "hotlist", "ledger", "notices", "report", "restore", "user")
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
@@ -58,6 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="locate")(locate)
+app.command(name="match")(match)
 app.command(name="tail")(tail)
 
 

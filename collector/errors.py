@@ -21,6 +21,10 @@ class NotFoundError(CollectorError):
     """What was asked for does not exist."""
 
 
+class ConflictError(CollectorError):
+    """What was asked cannot be done to it as it stands; the text says why, and what could be done first."""
+
+
 class AuthenticationError(CollectorError):
     """Nobody we know: wrong password, token or login code, or one that has expired."""
 

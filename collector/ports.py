@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from collector.domain import Age
-from collector.match.matcher import Seen
+from collector.match.records import Seen
 from collector.store.database import Transaction
 
 
@@ -20,22 +20,46 @@ class Passed:
         before: what the latest revision stored earlier saw; None for a read that is new here or is only rematched.
         revisions: what each new revision saw, oldest first; the last one is the read as it is now.
         late: what revisions saw that came after a later one.
+        revision: the number of the read's latest revision.
         age: of the read.
+        camera: which took it, as ``device/camera``.
+        site: where its device stood.
+        passed_at_ns: UTC, when its plate was first readable, as far as the clocks tell.
+        direction: compass point of the lane's traffic, if the device says.
+        position: latitude and longitude of a device that was moving; None for one that stands where its health says.
     """
 
     read_id: int
     before: Seen | None
     revisions: tuple[Seen, ...]
     late: tuple[Seen, ...]
+    revision: int
     age: Age
+    camera: str
+    site: str
+    passed_at_ns: int
+    direction: str | None = None
+    position: tuple[float, float] | None = None
+
+    @property
+    def device(self) -> str:
+        """Whose camera it is."""
+        return self.camera.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Alerted:
-    """What came of it: alerts raised, as (read, alert), and alerts revised."""
+    """What came of it.
 
-    raised: tuple[tuple[int, int], ...]
-    revised: tuple[int, ...]
+    Attributes:
+        raised: alerts that are new, as (read, alert).
+        changed: all alerts of which something differs, the new ones last.
+        hits: reads that belong to an alert and did not before, whether they raised it or not.
+    """
+
+    raised: tuple[tuple[int, int], ...] = ()
+    changed: tuple[int, ...] = ()
+    hits: frozenset[int] = frozenset()
 
 
 class Raiser(Protocol):

@@ -18,7 +18,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -197,6 +197,29 @@ class PrivateBroker:
         elif not broker_access.knows(self._access.read_bytes(), name):
             self._command(broker_access.collector_addition(name))
         return files
+
+    def add_notices(self, prefix: str, listeners: Mapping[str, Iterable[str]]) -> ClientFiles:
+        """Let notices of alerts be published at a broker that does not run yet, and heard.
+
+        Args:
+            prefix: of their topics.
+            listeners: common name of each program that listens, and the agencies that it hears.
+
+        Returns:
+            with what notices are published; listeners have ``client`` of their names.
+
+        Raises:
+            AccessError: a name or the prefix will not do.
+            BrokerError: it is running.
+        """
+        if self.running:
+            raise BrokerError("the broker is running: add notices before it is started")
+        access = broker_access.with_notices(self._access.read_bytes(), prefix)
+        for listener, agencies in listeners.items():
+            access = broker_access.with_listener(access, listener, prefix, agencies)
+            self._serve(self._issuer(), listener)
+        self._access.write_bytes(access)
+        return self._serve(self._issuer(), broker_access.NOTICES)
 
     def remove_device(self, device: str) -> None:
         """Disconnect a device and take its rights from the running broker; its certificate then opens nothing.

@@ -26,6 +26,8 @@ INVARIANTS = {
     7: "no promise depends on arrival order, a device's wall clock, or a broker's memory",
 }
 PAINS = {
+    12: "no per-camera plate lists",
+    13: "a watched plate missed for letter case",
     16: "the daemon silently stops queueing",
     20: '"connected", but nothing is published; no last will',
     21: "what was detected offline is never sent",

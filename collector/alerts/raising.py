@@ -1,32 +1,28 @@
 """Raises and revises the alerts of reads, in the transaction that stores or rematches them.
 
-An alert exists once for a read, a list and what is listed (plate and region): matching may be repeated, with the same
-hotlists or newer ones, and raises nothing twice.
+A read belongs to an alert of an entry once: matching may be repeated, with the same hotlists or newer ones, and raises
+and attaches nothing twice. What of several collectors' reads belongs to one alert is decided in their entries' turn
+(``collector.store.cases``), which only a transaction takes that has a hit, or a read that had one before
+(docs/adr/0022-alerts-and-suppression.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from collector.alerts.support import revised
-from collector.domain import Age, Standing, Support
-from collector.match.matcher import Matcher, Seen
+from collector.alerts.book import Attached, Book, Case
+from collector.alerts.rules import Rules
+from collector.match.matcher import Matcher
+from collector.match.records import Hit
 from collector.ports import Alerted, Passed
-from collector.store import alerts
-from collector.store.alerts import AlertRow, NewAlert
+from collector.store import alert_changes, cases, places
+from collector.store.alert_changes import Step
+from collector.store.cases import AttachedRow, CaseRow, EntryKey, NewCase, NewRead
 from collector.store.database import Transaction
+from collector.store.places import Point
 
-_Key = tuple[str, str, str | None]
-
-
-@dataclass(slots=True)
-class _Draft:
-    standing: Standing
-    alert_id: int | None = None
-    entry_id: int = 0
-    list_version: int = 0
-    changed: bool = False
+_Hits = list[tuple[Hit, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,7 @@ class Raising:
     """The ``Raiser`` over one generation of the hotlists."""
 
     matcher: Matcher
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def generation(self) -> int:
@@ -48,67 +45,107 @@ class Raising:
             passed: what is new, by read.
             at_ns: UTC, when alerts are raised.
         """
+        found = self._match(passed, at_ns)
         # Of nearly all reads there is nothing to tell: they match nothing, and are all that has come of their track.
-        concerned = [one for one in passed if one.before is not None or self._hits(one)]
-        standing = await alerts.alerts_of_reads(tx, [one.read_id for one in concerned]) if concerned else {}
-        raised: list[NewAlert] = []
-        changes: list[tuple[int, Standing]] = []
-        for one in concerned:
-            for draft in _follow(self.matcher, one, standing.get(one.read_id, [])).values():
-                if draft.alert_id is not None:
-                    if draft.changed:
-                        changes.append((draft.alert_id, draft.standing))
-                    continue
-                raised.append(
-                    NewAlert(one.read_id, draft.entry_id, draft.list_version, draft.standing, one.age.historical, at_ns)
-                )
-        ids = await alerts.raise_alerts(tx, raised)
-        await alerts.revise_alerts(tx, changes)
+        revised = [one.read_id for one in passed if one.before is not None]
+        keys = {cases.key_of(hit.listed) for hits in found for some in hits for hit in some}
+        if revised:
+            keys |= await cases.keys_of_reads(tx, revised)
+        if not keys:
+            return Alerted()
+        await cases.take_turn(tx, keys)
+        concerned = [
+            (one, hits) for one, hits in zip(passed, found, strict=True) if one.before is not None or any(hits)
+        ]
+        book = await self._open(tx, [one for one, _ in concerned], keys, at_ns)
+        for one, hits in sorted(concerned, key=lambda both: (both[0].passed_at_ns, both[0].read_id)):
+            book.follow(one, hits)
+        return await self._keep(tx, book, at_ns)
+
+    def _match(self, passed: Sequence[Passed], at_ns: int) -> list[_Hits]:
+        seen = [(seen, one.camera) for one in passed for seen in (*one.revisions, *one.late)]
+        hits = iter(self.matcher.match_many(seen, at_ns))
+        return [[next(hits) for _ in range(len(one.revisions) + len(one.late))] for one in passed]
+
+    async def _open(self, tx: Transaction, passed: Sequence[Passed], keys: set[EntryKey], at_ns: int) -> Book:
+        attached = await cases.attached(tx, [one.read_id for one in passed])
+        times_ns = [one.passed_at_ns for one in passed]
+        reach_ns = max(self.rules.suppress_within_ns, self.rules.trail_within_ns)
+        near = await cases.open_cases(tx, keys, from_ns=min(times_ns) - reach_ns, to_ns=max(times_ns) + reach_ns)
+        rows = await cases.cases(tx, {*near, *(one.alert_id for one in attached)})
+        return Book(self.matcher, self.rules, rows, attached, await cases.muted(tx, keys), at_ns)
+
+    async def _keep(self, tx: Transaction, book: Book, at_ns: int) -> Alerted:
+        raising = [(case, case.raised_by) for case in book.cases if case.raised_by is not None]
+        ids = await cases.raise_cases(tx, [self._new(case, one, at_ns) for case, one in raising])
+        for (case, _), alert_id in zip(raising, ids, strict=True):
+            case.id = alert_id
+        changed = [case for case in book.cases if case.is_changed and case.raised_by is None]
+        await cases.change_cases(tx, [_row(case) for case in changed])
+        fresh = [(one, one.new) for one in book.attached if one.new is not None]
+        points = await places.points(tx, {one.device for _, one in fresh}) if fresh else {}
+        await cases.attach(tx, [_read(one, new, points.get(new.device), at_ns) for one, new in fresh])
+        judged = [one for one in book.attached if one.is_changed and one.new is None]
+        await cases.judge_attached(
+            tx, [AttachedRow(_id(one.case), one.read_id, one.part, one.probability, one.supports) for one in judged]
+        )
+        steps = [Step(_id(case), action, detail=detail) for case in book.cases for action, detail in case.steps]
+        await alert_changes.keep(tx, steps, at_ns)
         return Alerted(
-            tuple((new.read_id, alert_id) for new, alert_id in zip(raised, ids, strict=True)),
-            tuple(alert_id for alert_id, _ in changes),
+            raised=tuple((one.read_id, alert_id) for (_, one), alert_id in zip(raising, ids, strict=True)),
+            changed=(*(_id(case) for case in changed), *ids),
+            hits=frozenset(one.read_id for one, _ in fresh),
         )
 
-    def _hits(self, passed: Passed) -> bool:
-        return any(self.matcher.match(seen) for seen in (*passed.revisions, *passed.late))
+    def _new(self, case: Case, raised_by: Passed, at_ns: int) -> NewCase:
+        escalate_at_ns = at_ns + self.rules.escalate_after_ns(case.listed.list)
+        return NewCase(
+            read_id=raised_by.read_id,
+            entry_id=case.listed.entry_id,
+            list_version=case.list_version,
+            standing=case.standing,
+            historical=case.historical,
+            site=case.site,
+            passed_at_ns=case.passed_at_ns,
+            soundings=case.soundings,
+            raised_at_ns=at_ns,
+            # Nobody chases a vehicle that passed forty minutes ago.
+            escalate_at_ns=None if case.historical else escalate_at_ns,
+        )
 
 
-def _follow(matcher: Matcher, passed: Passed, rows: Sequence[AlertRow]) -> dict[_Key, _Draft]:
-    drafts = {(row.list, row.standing.plate, row.standing.region): _Draft(row.standing, row.id) for row in rows}
-    before = passed.before
-    for seen in passed.revisions:
-        if before is not None:
-            for draft in drafts.values():
-                _revise(draft, before, seen, passed.age)
-        _add_hits(drafts, matcher, seen, passed.age)
-        before = seen
-    for seen in passed.late:
-        # It came after a later revision: whatever only it supports is told, and told to be no longer supported.
-        latest = before or seen
-        fresh = _add_hits(drafts, matcher, seen, passed.age)
-        for draft in fresh:
-            draft.standing = revised(draft.standing, seen, latest)
-    return drafts
+def _row(case: Case) -> CaseRow:
+    return CaseRow(
+        id=_id(case),
+        listed=case.listed,
+        historical=case.historical,
+        takes_reads=case.takes_reads,
+        site=case.site,
+        passed_at_ns=case.passed_at_ns,
+        soundings=case.soundings,
+        standing=case.standing,
+        supporting=case.supporting,
+        text=case.text,
+    )
 
 
-def _revise(draft: _Draft, before: Seen, seen: Seen, age: Age) -> None:
-    now = revised(draft.standing, before, seen)
-    if now == draft.standing:
-        return
-    if age.note is not None and age.note not in now.why:
-        now = replace(now, why=(*now.why, age.note))
-    draft.standing = now
-    draft.changed = True
+def _read(one: Attached, new: Passed, point: Point | None, at_ns: int) -> NewRead:
+    point = new.position or point
+    return NewRead(
+        alert_id=_id(one.case),
+        read_id=one.read_id,
+        part=one.part,
+        site=new.site,
+        passed_at_ns=new.passed_at_ns,
+        probability=one.probability,
+        supports=one.supports,
+        latitude=None if point is None else point[0],
+        longitude=None if point is None else point[1],
+        direction=new.direction,
+        attached_at_ns=at_ns,
+    )
 
 
-def _add_hits(drafts: dict[_Key, _Draft], matcher: Matcher, seen: Seen, age: Age) -> list[_Draft]:
-    fresh = []
-    for hit in matcher.match(seen):
-        key = (hit.listed.list, hit.listed.plate, hit.listed.region)
-        if key in drafts:
-            continue
-        why = hit.why if age.note is None else (*hit.why, age.note)
-        standing = Standing(hit.listed.plate, hit.listed.region, hit.rule, Support.RAISED, why)
-        drafts[key] = _Draft(standing, None, hit.listed.entry_id, hit.list_version)
-        fresh.append(drafts[key])
-    return fresh
+def _id(case: Case) -> int:
+    assert case.id is not None, "raised before anything names it"
+    return case.id

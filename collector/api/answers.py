@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from collector.api.schema import Problem
 from collector.api.throttle import TooManyAttemptsError
-from collector.errors import AuthenticationError, NotFoundError, PermissionDeniedError, StoreError
+from collector.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError, StoreError
 
 _RETRY_AFTER_S: Final = 5
 _log = structlog.get_logger()
@@ -26,6 +26,7 @@ REFUSED: Final[Responses] = {
 }
 """What every guarded route may answer besides."""
 MISSING: Final[Responses] = {404: {"model": Problem, "description": "There is none"}}
+CONFLICTING: Final[Responses] = {409: {"model": Problem, "description": "It cannot be done to it as it stands"}}
 
 
 def install(app: FastAPI) -> None:
@@ -46,6 +47,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(NotFoundError)
     async def missing(_: Request, error: NotFoundError) -> JSONResponse:
         return _answer(404, str(error))
+
+    @app.exception_handler(ConflictError)
+    async def conflicting(_: Request, error: ConflictError) -> JSONResponse:
+        return _answer(409, str(error))
 
     @app.exception_handler(StoreError)
     async def unavailable(request: Request, error: StoreError) -> JSONResponse:

@@ -11,12 +11,15 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from collector.api import answers, detections, devices, incidents, ledger, page, sessions
+from collector.alerts.acting import Acting
+from collector.alerts.rules import Rules
+from collector.api import alerts, answers, detections, devices, hotlists, incidents, ledger, page, sessions
 from collector.api.headers import SecurityHeaders
 from collector.api.login import Login
 from collector.api.passwords import Passwords
 from collector.api.pictures import Pictures
 from collector.api.stream import HEARTBEAT_S, Streams
+from collector.config import Hotlists
 from collector.incidents.verdicts import Verdicts
 from collector.store.database import Store
 from collector.store.feed import FeedSignal
@@ -51,6 +54,8 @@ def create_app(
     secure: bool,
     hearing: Callable[[], bool],
     verdicts: Verdicts,
+    rules: Rules | None = None,
+    lists: Hotlists | None = None,
     passwords: Passwords | None = None,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> FastAPI:
@@ -66,6 +71,8 @@ def create_app(
         secure: whether browsers reach it by HTTPS: cookies and Origin depend on it.
         hearing: whether what devices say can arrive now.
         verdicts: takes what people say of incidents, and their requests for recordings.
+        rules: who sees which alerts, and how long a confirmation may take.
+        lists: the settings of hotlists, by which they want attention.
         passwords: how passwords are verified.
         heartbeat_s: how often a quiet stream says that it lives.
     """
@@ -86,10 +93,22 @@ def create_app(
     app.state.clock = clock
     app.state.hearing = hearing
     app.state.verdicts = verdicts
+    app.state.hotlists = lists or Hotlists()
+    acting = Acting(store, rules or Rules())
+    app.state.acting = acting
     app.state.login = Login(users, passwords or Passwords(), clock)
-    app.state.streams = Streams(store, users, feed_signal, clock, hearing, heartbeat_s=heartbeat_s)
+    app.state.streams = Streams(store, users, feed_signal, clock, hearing, acting.rules, heartbeat_s=heartbeat_s)
     answers.install(app)
-    for router in (sessions.router, detections.router, devices.router, incidents.router, ledger.router, page.router):
+    for router in (
+        sessions.router,
+        alerts.router,
+        detections.router,
+        devices.router,
+        incidents.router,
+        hotlists.router,
+        ledger.router,
+        page.router,
+    ):
         # Taken as they are rather than included, so that `app.routes` is the flat list that a test can hold against
         # the permission table.
         app.router.routes.extend(router.routes)

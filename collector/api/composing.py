@@ -1,13 +1,30 @@
-"""Feed rows as messages of the stream, with their objects as they are now."""
+"""Feed rows as messages of the stream, with their objects as they are now, and who may see them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from collector.alerts.hand_off import with_handling
+from collector.alerts.rules import Rules
+from collector.alerts.sight import EVERYBODY, Sight, sight_of
 from collector.api import present
 from collector.store import queries
 from collector.store.database import Store
 from collector.store.feed import FeedKind, FeedRow
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message of the stream.
+
+    Attributes:
+        text: as it is sent.
+        sight: who may see it, of those whose role is sent such messages.
+    """
+
+    text: str
+    sight: Sight
 
 
 def last_of_each(rows: Iterable[FeedRow]) -> list[FeedRow]:
@@ -16,8 +33,13 @@ def last_of_each(rows: Iterable[FeedRow]) -> list[FeedRow]:
     return sorted(last.values(), key=lambda row: row.number)
 
 
-async def compose(store: Store, rows: Sequence[FeedRow]) -> dict[int, str]:
+async def compose(store: Store, rows: Sequence[FeedRow], rules: Rules) -> dict[int, Composed]:
     """Return each row's message by its number; an empty one if its object is gone (retention).
+
+    Args:
+        store: where the objects are.
+        rows: of the feed.
+        rules: who sees which alerts, and what is said with them.
 
     Raises:
         StoreError: the store cannot be reached.
@@ -26,10 +48,12 @@ async def compose(store: Store, rows: Sequence[FeedRow]) -> dict[int, str]:
     for row in rows:
         refs[row.kind].append(row.ref)
     objects: dict[tuple[FeedKind, str], BaseModel] = {}
+    sights: dict[str, Sight] = {}
     # One read transaction: all of them are of the same instant.
     async with store.read() as tx:
         for alert_id, alert in (await queries.alerts_by_id(tx, map(int, refs[FeedKind.ALERT]))).items():
-            objects[FeedKind.ALERT, str(alert_id)] = present.alert(alert)
+            objects[FeedKind.ALERT, str(alert_id)] = present.alert(with_handling(alert, rules.handling_of))
+            sights[str(alert_id)] = sight_of(alert, rules.visible_to)
         for read_id, read in (await queries.reads_by_id(tx, map(int, refs[FeedKind.READ]))).items():
             objects[FeedKind.READ, str(read_id)] = present.read(read)
         for passage_id, passage in (await queries.passages_by_id(tx, map(int, refs[FeedKind.PASSAGE]))).items():
@@ -44,7 +68,13 @@ async def compose(store: Store, rows: Sequence[FeedRow]) -> dict[int, str]:
             picture = await queries.picture_arrival(tx, ref)
             if picture is not None:
                 objects[FeedKind.PICTURE, ref] = present.picture(picture)
-    return {row.number: _message(row, objects.get((row.kind, row.ref))) for row in rows}
+    return {
+        row.number: Composed(
+            _message(row, objects.get((row.kind, row.ref))),
+            sights.get(row.ref, EVERYBODY) if row.kind is FeedKind.ALERT else EVERYBODY,
+        )
+        for row in rows
+    }
 
 
 def _message(row: FeedRow, shown: BaseModel | None) -> str:

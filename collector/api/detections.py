@@ -5,18 +5,15 @@ from typing import Annotated, Any, Final, cast
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from collector.alerts.acknowledgement import acknowledge
 from collector.api import present
 from collector.api.answers import MISSING, REFUSED
 from collector.api.guard import Asking
 from collector.api.pictures import Pictures, jpeg
-from collector.api.schema import Alert, Alerts, Passage, Passages, Reads, Shots
+from collector.api.schema import Passage, Passages, Reads, Shots
 from collector.api.stream import Streams
-from collector.domain import AlertState
 from collector.errors import NotFoundError
 from collector.store import queries
 from collector.store.database import Store
-from edge_wire.clock import Clock
 
 router = APIRouter(prefix="/api", responses=REFUSED, tags=["detections"])
 
@@ -30,33 +27,6 @@ Plate = Annotated[
     str | None, Query(min_length=1, max_length=24, description="only this text; case and separators do not count")
 ]
 Before = Annotated[int | None, Query(ge=1, le=_LARGEST, description="only ids below: the last id of the page before")]
-
-
-@router.get("/alerts")
-async def list_alerts(
-    request: Request, _: Asking, state: AlertState | None = None, limit: Limit = 50, before: Before = None
-) -> Alerts:
-    """Alerts, newest first."""
-    async with store_of(request).read() as tx:
-        found = await queries.alerts(tx, state=state, limit=limit, before=before)
-    return Alerts(alerts=[present.alert(alert) for alert in found])
-
-
-@router.get("/alerts/{alert_id}", responses=MISSING)
-async def show_alert(request: Request, _: Asking, alert_id: Id) -> Alert:
-    """One alert."""
-    async with store_of(request).read() as tx:
-        found = (await queries.alerts_by_id(tx, [alert_id])).get(alert_id)
-    if found is None:
-        raise NotFoundError(f"alert {alert_id}: there is no such alert")
-    return present.alert(found)
-
-
-@router.post("/alerts/{alert_id}/acknowledge", responses=MISSING)
-async def acknowledge_alert(request: Request, principal: Asking, alert_id: Id) -> Alert:
-    """Say that a person has seen it. Of several who do, the first one's name stays."""
-    now_ns = cast(Clock, request.app.state.clock).utc_ns()
-    return present.alert(await acknowledge(store_of(request), alert_id, principal.name, now_ns))
 
 
 @router.get("/reads")

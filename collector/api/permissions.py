@@ -19,6 +19,7 @@ _OPERATES: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMINISTRATOR
 # What was lost is for those who answer for it.
 _ANSWERS: Final = frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR})
 _SUPERVISES: Final = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
+_KEEPS_LISTS: Final = frozenset({Role.SUPERVISOR, Role.HOTLIST_MANAGER, Role.ADMINISTRATOR})
 
 ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "GET /healthz": EVERYBODY,
@@ -33,6 +34,14 @@ ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "GET /api/alerts": _DETECTIONS,
     "GET /api/alerts/{alert_id}": _DETECTIONS,
     "POST /api/alerts/{alert_id}/acknowledge": _OPERATES,
+    "POST /api/alerts/{alert_id}/close": _OPERATES,
+    # A verdict is taken back by somebody who answers for it, and so is what keeps later hits from alerting.
+    "POST /api/alerts/{alert_id}/reopen": _SUPERVISES,
+    "POST /api/alerts/{alert_id}/image-check": _OPERATES,
+    "POST /api/alerts/{alert_id}/record-check": _OPERATES,
+    "POST /api/alerts/{alert_id}/field-outcome": _OPERATES,
+    "POST /api/alerts/{alert_id}/mute": _OPERATES,
+    "POST /api/alerts/{alert_id}/exclusion": _SUPERVISES,
     "GET /api/reads": _DETECTIONS,
     "GET /api/passages": _DETECTIONS,
     "GET /api/passages/{passage_id}": _DETECTIONS,
@@ -46,6 +55,12 @@ ALLOWED: Final[Mapping[str, frozenset[Role] | None]] = {
     "GET /api/devices": _ANY_ROLE,
     "GET /api/devices/{device_id}": _ANY_ROLE,
     "GET /api/devices/{device_id}/changes": _ANY_ROLE,
+    # Whoever keeps the lists, and whoever reviews what others enter.
+    "GET /api/hotlists/attention": _KEEPS_LISTS,
+    "POST /api/hotlists/snapshots/{snapshot_id}/approve": _KEEPS_LISTS,
+    "POST /api/hotlists/snapshots/{snapshot_id}/refuse": _KEEPS_LISTS,
+    "POST /api/hotlists/entries/{entry_id}/approve": _SUPERVISES,
+    "POST /api/hotlists/entries/{entry_id}/reject": _SUPERVISES,
     "GET /api/ledger": _ANSWERS,
     "GET /api/pictures/{sha256}": _DETECTIONS,
     "GET /api/stream": _ANY_ROLE,

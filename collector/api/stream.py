@@ -1,7 +1,7 @@
 """The stream that consoles follow: server-sent events (WHATWG HTML, 9.2) over the feed.
 
 Invariants:
-    - A client at feed number n is sent every later change that its role may see, in order of the numbers; it names
+    - A client at feed number n is sent every later change that it may see, in order of the numbers; it names
       the last number that it saw when it comes back, and loses and doubles nothing.
     - What is sent is the object as it is at that moment, so of several changes of one object in a batch only the
       last is sent.
@@ -9,8 +9,8 @@ Invariants:
     - A client that is sent nothing knows from the heartbeats whether anything could have come.
     - A stream ends with the credential that opened it, at the latest one heartbeat later, and when the server ends.
 
-Composed messages are kept for the other clients, who want the same ones a moment later: a message made for number n
-shows its object as of n or later, which is all that is promised. Owned by the event loop.
+Composed messages are kept, each with who may see it, for the other clients, who want the same ones a moment later: a
+message made for number n shows its object as of n or later, which is all that is promised. Owned by the event loop.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from typing import Final
 
 import structlog
 
-from collector.api.composing import compose, last_of_each
+from collector.alerts.rules import Rules
+from collector.api.composing import Composed, compose, last_of_each
 from collector.api.permissions import STREAMED
 from collector.api.schema import Heartbeat
 from collector.api.times import rfc3339
@@ -29,7 +30,7 @@ from collector.errors import AuthenticationError, StoreError
 from collector.store import feed
 from collector.store.database import Store
 from collector.store.feed import FeedRow, FeedSignal
-from collector.store.users import Principal, Role, Users
+from collector.store.users import Principal, Users
 from edge_wire.clock import Clock
 
 HEARTBEAT_S: Final = 5.0
@@ -56,6 +57,7 @@ class Streams:
         signal: FeedSignal,
         clock: Clock,
         hearing: Callable[[], bool],
+        rules: Rules,
         *,
         heartbeat_s: float = HEARTBEAT_S,
         poll_s: float = POLL_S,
@@ -66,10 +68,11 @@ class Streams:
         self._signal = signal
         self._clock = clock
         self._hearing = hearing
+        self._rules = rules
         self._heartbeat_s = heartbeat_s
         self._poll_s = poll_s
         self._stopped = False
-        self._composed: OrderedDict[int, str] = OrderedDict()
+        self._composed: OrderedDict[int, Composed] = OrderedDict()
         self._fetched: tuple[int, list[FeedRow]] = (0, [])
         self._turn = asyncio.Lock()
 
@@ -114,7 +117,7 @@ class Streams:
         heartbeat_at_s = loop.time() + self._heartbeat_s
         while not self._stopped:
             seen = self._signal.count
-            messages, reached = await self._batch(cursor, principal.role)
+            messages, reached = await self._batch(cursor, principal)
             if messages:
                 yield messages
             if loop.time() >= heartbeat_at_s:
@@ -127,15 +130,16 @@ class Streams:
                         await self._signal.changed(seen)
             cursor = reached
 
-    async def _batch(self, cursor: int, role: Role) -> tuple[str, int]:
+    async def _batch(self, cursor: int, principal: Principal) -> tuple[str, int]:
         # One at a time: of many clients that wake together the first composes, the others find it done.
         async with self._turn:
             rows = await self._rows_after(cursor)
-            wanted = last_of_each(row for row in rows if role in STREAMED[row.kind])
+            wanted = last_of_each(row for row in rows if principal.role in STREAMED[row.kind])
             missing = [row for row in wanted if row.number not in self._composed]
             if missing:
-                self._composed |= await compose(self._store, missing)
-            messages = "".join(self._composed[row.number] for row in wanted)
+                self._composed |= await compose(self._store, missing, self._rules)
+            composed = [self._composed[row.number] for row in wanted]
+            messages = "".join(one.text for one in composed if one.sight.allows(principal.name, principal.role))
             while len(self._composed) > _MOST_KEPT:
                 self._composed.popitem(last=False)
         return messages, rows[-1].number if rows else cursor

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from collector.alerts.configured import rules_of
 from collector.alerts.raising import Raising
+from collector.alerts.rules import Rules
 from collector.api.times import rfc3339
 from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, who, with_store
 from collector.commands.options import AsJson, Config, StoreUrl
@@ -27,6 +29,7 @@ from collector.ingest.picture_folder import PictureFolder
 from collector.ingest.received import Received
 from collector.ingest.retrying import Retried, Retrying
 from collector.ingest.verdicts import Accepted, DeadLetter, Live, judge, signer
+from collector.match.policy import Policy
 from collector.store import audit, dead_letters, snapshots
 from collector.store.database import Store
 from collector.store.dead_letters import Choice, StoredLetter
@@ -124,16 +127,16 @@ def retry(
     choice = Choice(
         ids=ids or None, device=device, reason=reason, since_ns=_since(since), evidence=None if ids else True
     )
-    pictures, historical_after_s = _surroundings(config, store)
+    pictures, historical_after_s, rules, policy = _surroundings(config, store)
 
     async def work(opened: Store) -> list[Retried]:
-        live = LiveMatcher(opened)
+        live = LiveMatcher(opened, policy)
         await live.load()
         clock = SystemClock()
         intake = Intake(
             opened,
             MediaIntake(PictureFolder(pictures)),
-            lambda: Raising(live.matcher),
+            lambda: Raising(live.matcher, rules),
             clock.utc_ns,
             historical_after_s,
         )
@@ -307,15 +310,15 @@ def _since(text: str | None) -> int | None:
     return int(at.timestamp() * 1_000_000) * 1_000
 
 
-def _surroundings(config: Path | None, store: str | None) -> tuple[Path, int]:
-    """Return where pictures are kept, and from which age on a detection is historical."""
+def _surroundings(config: Path | None, store: str | None) -> tuple[Path, int, Rules, Policy]:
+    """Return where pictures are kept, from which age on a detection is historical, and the rules of alerts and hits."""
     if store is None or config is not None:
         settings = load(find(config, DEFAULT_PATH), CollectorConfig)
-        return settings.pictures, settings.historical_after_s
+        return settings.pictures, settings.historical_after_s, rules_of(settings), settings.policy
     path = snapshots.file_of(store) if "://" in store else Path(store)
     if path is None:
         raise ConfigurationError("--store: pictures are not kept in the database; say --config too")
-    return path.parent / "pictures", _HISTORICAL_AFTER_S
+    return path.parent / "pictures", _HISTORICAL_AFTER_S, Rules(), Policy()
 
 
 def _no_such(number: int) -> NotFoundError:

@@ -56,10 +56,15 @@ def who() -> str:
 
     ``sudo`` tells root who asked; anybody else could have written that themselves.
     """
+    by = "" if person() == _account(os.getuid()) else f" (sudo {person()})"
+    return f"cli:{_account(os.getuid())}{by}"
+
+
+def person() -> str:
+    """The account of whoever runs a command, or who asked root for it: who they are to covert entries."""
     uid = os.getuid()
     asked = os.environ.get("SUDO_UID", "")
-    by = f" (sudo {_account(int(asked))})" if uid == 0 and asked.isdecimal() else ""
-    return f"cli:{_account(uid)}{by}"
+    return _account(int(asked) if uid == 0 and asked.isdecimal() else uid)
 
 
 def _account(uid: int) -> str:

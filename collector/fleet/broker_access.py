@@ -12,6 +12,8 @@ Invariants:
       a second connection of the same name ends the first.
     * ``PROBE`` is a device like any other to the broker, and is enrolled nowhere: with it a collector proves at start
       what a device cannot do (``broker_proof``).
+    * Notices of alerts have a prefix of their own, outside of the devices': one name publishes there, and each
+      listener receives the agencies that it was given.
     * There are no passwords: the certificate is the only proof.
 
 What mosquitto 2.0.11 does, measured:
@@ -51,12 +53,20 @@ PROBE: Final = "nightjar-probe"
 FLEET: Final = "nightjar.fleet"
 """Common name of the certificate that may add and remove devices, and may do nothing else."""
 
+NOTICES: Final = "nightjar.notices"
+"""Common name of the certificate with which notices of alerts are published; it may do nothing else."""
+
+LISTENER: Final = "nightjar.listener-"
+"""What the common name of a program begins with that listens to such notices."""
+
 CONTROL_TOPIC: Final = "$CONTROL/dynamic-security/v1"
 """Where the plugin takes commands; it answers on ``RESPONSE_TOPIC``, to the asker only."""
 
 RESPONSE_TOPIC: Final = f"{CONTROL_TOPIC}/response"
 
 _COLLECTOR_NAME: Final = re.compile(re.escape(COLLECTOR) + r"(-[a-z0-9-]{1,20})?\Z")
+_LISTENER_NAME: Final = re.compile(re.escape(LISTENER) + r"[a-z0-9-]{1,20}\Z")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")
 _DENIED_BY_DEFAULT: Final = ("publishClientSend", "publishClientReceive", "subscribe")
 
 
@@ -104,6 +114,25 @@ def with_collector(file: bytes, collector: str) -> bytes:
     return _with_role(file, _collector_role(collector))
 
 
+def with_notices(file: bytes, prefix: str) -> bytes:
+    """Return the plugin's ``file`` with ``NOTICES`` in it, which may publish below ``prefix``; for a broker at rest.
+
+    Raises:
+        AccessError: ``file`` is not the plugin's, or devices would be below the prefix.
+    """
+    return _with_role(file, _notices_role(prefix))
+
+
+def with_listener(file: bytes, listener: str, prefix: str, agencies: Iterable[str]) -> bytes:
+    """Return the plugin's ``file`` with a ``listener`` in it, to notices of these agencies; for a broker at rest.
+
+    Raises:
+        TopicError: an agency does not follow the protocol.
+        AccessError: ``file`` is not the plugin's, the name is not a listener's, or devices would be below the prefix.
+    """
+    return _with_role(file, _listener_role(listener, prefix, agencies))
+
+
 def knows(file: bytes, name: str) -> bool:
     """Whether the plugin's ``file`` has a device or collector called ``name`` in it.
 
@@ -129,6 +158,25 @@ def collector_addition(collector: str) -> bytes:
         AccessError: the name is not a collector's.
     """
     return _addition(_collector_role(collector))
+
+
+def notices_addition(prefix: str) -> bytes:
+    """Return the command that lets ``NOTICES`` publish below ``prefix`` at the running broker.
+
+    Raises:
+        AccessError: devices would be below the prefix.
+    """
+    return _addition(_notices_role(prefix))
+
+
+def listener_addition(listener: str, prefix: str, agencies: Iterable[str]) -> bytes:
+    """Return the command that lets a ``listener`` hear notices of these agencies at the running broker.
+
+    Raises:
+        TopicError: an agency does not follow the protocol.
+        AccessError: the name is not a listener's, or devices would be below the prefix.
+    """
+    return _addition(_listener_role(listener, prefix, agencies))
 
 
 def removal(device: str) -> bytes:
@@ -184,22 +232,42 @@ def _with_role(file: bytes, role: dict[str, Any]) -> bytes:
 def _device_role(device: str) -> dict[str, Any]:
     name = check_name(device, "device")
     up, down = f"{PREFIX}/+/{name}/up/#", f"{PREFIX}/+/{name}/down/#"
-    return _role(name, publish=up, receive=down, subscribe=[down])
+    return _role(name, publish=[up], receive=[down], subscribe=[down])
 
 
 def _collector_role(name: str) -> dict[str, Any]:
     if not _COLLECTOR_NAME.match(name):
         raise AccessError(f"collector: got {name!r}, expected {COLLECTOR!r}, or that with '-' and a name after it")
     up, down = f"{PREFIX}/+/+/up/#", f"{PREFIX}/+/+/down/#"
-    return _role(name, publish=down, receive=up, subscribe=[up, f"$share/{SHARE_GROUP}/{up}"])
+    return _role(name, publish=[down], receive=[up], subscribe=[up, f"$share/{SHARE_GROUP}/{up}"])
 
 
 def _fleet_role() -> dict[str, Any]:
-    return _role(FLEET, publish=CONTROL_TOPIC, receive=RESPONSE_TOPIC, subscribe=[RESPONSE_TOPIC])
+    return _role(FLEET, publish=[CONTROL_TOPIC], receive=[RESPONSE_TOPIC], subscribe=[RESPONSE_TOPIC])
 
 
-def _role(name: str, *, publish: str, receive: str, subscribe: Iterable[str]) -> dict[str, Any]:
-    granted = [("publishClientSend", publish), ("publishClientReceive", receive)]
+def _notices_role(prefix: str) -> dict[str, Any]:
+    return _role(NOTICES, publish=[f"{_below_devices(prefix)}/+"])
+
+
+def _listener_role(name: str, prefix: str, agencies: Iterable[str]) -> dict[str, Any]:
+    if not _LISTENER_NAME.match(name):
+        raise AccessError(f"listener: got {name!r}, expected {LISTENER!r} and a name after it")
+    topics = [f"{_below_devices(prefix)}/{check_name(one, 'agency')}" for one in sorted(set(agencies))]
+    return _role(name, receive=topics, subscribe=topics)
+
+
+def _below_devices(prefix: str) -> str:
+    if not _PREFIX.match(prefix) or f"{prefix}/".startswith(f"{PREFIX}/") or f"{PREFIX}/".startswith(f"{prefix}/"):
+        raise AccessError(f"prefix: got {prefix!r}, expected words and slashes, and nothing that holds {PREFIX}")
+    return prefix
+
+
+def _role(
+    name: str, *, publish: Iterable[str] = (), receive: Iterable[str] = (), subscribe: Iterable[str] = ()
+) -> dict[str, Any]:
+    granted = [("publishClientSend", topic) for topic in publish]
+    granted += [("publishClientReceive", topic) for topic in receive]
     granted += [("subscribePattern", topic) for topic in subscribe]
     return {
         "rolename": name,

@@ -1,21 +1,46 @@
-"""Puts a new version of a hotlist in force: all of it or none, while the collector goes on."""
+"""Puts a new version of a hotlist in force: all of it or none, while the collector goes on.
+
+What the file says is compared with what is in force, and only what differs is written. An import that fails or is
+stopped changes nothing: what it has written is in force in no version, and is cleared away by itself or, where it was
+killed, by the next import of the list. Entries that people made by hand are none of a file's business and stay.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
-from collector.errors import ConfigurationError, StoreRefusedError
-from collector.hotlists.csv_file import HotlistFile
-from collector.store import audit, hotlists
-from collector.store.database import Store
-from collector.store.hotlists import Draft, EntryRow
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.errors import ConfigurationError, NotFoundError, StoreError, StoreRefusedError
+from collector.hotlists.comparing import Difference, Digests, difference
+from collector.hotlists.reading import HotlistFile
+from collector.store import alerts, audit, hotlist_history, hotlists
+from collector.store.database import Store, Transaction
+from collector.store.entries import key_of
+from collector.store.hotlists import Draft, Made
 
 _CHUNK = 10_000
 _MAX_NAME = 64
+_ATTEMPTS = 5
 _Item = TypeVar("_Item")
+Progress = Callable[[int, int], None]
+Also = Callable[[Transaction, int], Awaitable[None]]
+
+
+def _silent(_done: int, _of: int) -> None:
+    """Tell nobody."""
+
+
+async def _nothing(_tx: Transaction, _version: int) -> None:
+    """Do no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +48,13 @@ class Changes:
     """What a new version changed.
 
     Attributes:
-        version: the list's version now; as before when nothing was different.
+        version: the list's version now.
         added: entries that were not there.
-        changed: entries whose reason, severity or notes differ.
+        changed: entries of which something differs.
         removed: entries that are no longer there.
         unchanged: the others.
+        by_hand: those of the others that people made, which no file changes.
+        recalled: how many open alerts were of entries that are no longer there, and say so now.
     """
 
     version: int
@@ -35,6 +62,8 @@ class Changes:
     changed: int
     removed: int
     unchanged: int
+    by_hand: int = 0
+    recalled: int = 0
 
 
 async def import_hotlist(
@@ -43,10 +72,11 @@ async def import_hotlist(
     *,
     name: str,
     source: str,
-    content: bytes,
     who: str,
     at_ns: int,
-    progress: Callable[[int, int], None] = lambda _done, _of: None,
+    criminal_justice: bool | None = None,
+    progress: Progress = _silent,
+    also: Also = _nothing,
 ) -> Changes:
     """Make ``file`` the list ``name``, as a new version.
 
@@ -54,88 +84,293 @@ async def import_hotlist(
 
     Args:
         store: where to.
-        file: what the list is from now on.
+        file: what the list is from now on, beside what was entered by hand.
         name: the list.
         source: the file's name, for the record.
-        content: its bytes, of which the digest is kept.
         who: who does it, for the audit log.
         at_ns: UTC.
+        criminal_justice: whether the list comes from a criminal-justice system; None for what it was before.
         progress: told how many rows of how many are written.
+        also: what else to do in the transaction that puts the version in force.
 
     Raises:
         ConfigurationError: the name cannot be a list's.
         StoreRefusedError: another import of this list came between; nothing has changed.
         StoreError: the store cannot be reached; nothing has changed.
     """
-    if not name.strip() or len(name) > _MAX_NAME:
-        raise ConfigurationError(f"--list: got {name!r}, expected 1 to {_MAX_NAME} characters")
-    async with store.write() as tx:
-        draft = await hotlists.begin_draft(tx, name)
-    # What is in force only changes by an import that this draft would not survive.
+    check_name(name)
+    made = Made(
+        action="import",
+        by=who,
+        at_ns=at_ns,
+        source=source,
+        source_sha256=file.sha256,
+        confirmed_at_ns=at_ns,
+        rejected=len(file.rejected),
+    )
+    return await _make(store, _OfFile(file), name, made, criminal_justice, progress, also)
+
+
+async def roll_back(
+    store: Store, *, name: str, version: int, who: str, at_ns: int, progress: Progress = _silent
+) -> Changes:
+    """Make a new version of a list that holds what an earlier one held.
+
+    Entries that people made or withdrew by hand stay as they are now: a file that went wrong is what this undoes.
+
+    Args:
+        store: where.
+        name: the list.
+        version: one of its versions.
+        who: who does it, for the audit log.
+        at_ns: UTC.
+        progress: told how many rows of how many are written.
+
+    Raises:
+        NotFoundError: there is no such list, or it never had that version.
+        StoreRefusedError: another import of this list came between; nothing has changed.
+        StoreError: the store cannot be reached; nothing has changed.
+    """
     async with store.read() as tx:
-        before = await hotlists.entries(tx, name)
-    after = {entry.key: entry for entry in file.entries}
-    added = [entry for key, entry in after.items() if key not in before]
-    changed = [entry for key, entry in after.items() if key in before and before[key][1] != entry]
-    removed = [number for key, (number, _) in before.items() if key not in after]
-    ended = removed + [before[entry.key][0] for entry in changed]
-    begun = added + changed
-    await _write_draft(store, draft, begun, ended, progress)
-    async with store.write() as tx:
-        version = await hotlists.publish(
-            tx,
-            draft,
-            at_ns=at_ns,
-            by=who,
-            source=source,
-            source_sha256=hashlib.sha256(content).digest(),
+        known = {one.number: one.made for one in await hotlist_history.versions(tx, name)}
+        if version not in known:
+            has = f"has versions {_range(known)}" if known else "is not there, or has no version to return to"
+            raise NotFoundError(f"hotlist {name}: got version {version}, but it {has} (collector hotlist show {name})")
+        numbers, digests = await digests_at(tx, name, version, by_hand=False)
+    made = Made(
+        action="rollback",
+        by=who,
+        at_ns=at_ns,
+        source=f"version {version}: {known[version].source}",
+        source_sha256=known[version].source_sha256,
+        confirmed_at_ns=known[version].confirmed_at_ns,
+    )
+    return await _make(store, _OfVersion(numbers, digests), name, made, None, progress, _nothing)
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a list's name.
+
+    Raises:
+        ConfigurationError: it is empty or too long, or nobody could see or type it.
+    """
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable() or name != name.strip():
+        raise ConfigurationError(
+            f"--list: got {name!r}, expected 1 to {_MAX_NAME} characters that can be seen, without spaces about them"
         )
+
+
+class _Target(Protocol):
+    """What a list is to hold."""
+
+    digests: Digests
+    counts: NDArray[np.bool_]
+
+    def chosen(self, which: NDArray[np.bool_]) -> Iterator[Any]:
+        """Yield those where ``which`` is true."""
+        ...
+
+    async def write(self, tx: Transaction, draft: Draft, some: Sequence[Any]) -> None:
+        """Write some of those into a draft."""
+        ...
+
+
+class _OfFile:
+    """What a file says."""
+
+    def __init__(self, file: HotlistFile) -> None:
+        self.digests, self.counts, self.chosen = file.digests, file.counts, file.chosen
+
+    async def write(self, tx: Transaction, draft: Draft, some: Sequence[Any]) -> None:
+        await hotlists.draft_additions(tx, draft, some)
+
+
+class _OfVersion:
+    """What an earlier version held."""
+
+    def __init__(self, numbers: NDArray[np.int64], digests: Digests) -> None:
+        self.digests, self.counts = digests, np.ones(len(digests), bool)
+        self._numbers = numbers
+
+    def chosen(self, which: NDArray[np.bool_]) -> Iterator[Any]:
+        return iter(self._numbers[which].tolist())
+
+    async def write(self, tx: Transaction, draft: Draft, some: Sequence[Any]) -> None:
+        await hotlists.draft_copies(tx, draft, some)
+
+
+async def _make(
+    store: Store,
+    target: _Target,
+    name: str,
+    made: Made,
+    criminal_justice: bool | None,
+    progress: Progress,
+    also: Also,
+) -> Changes:
+    """Make a version that holds ``target``; tries again when single entries of the list changed meanwhile."""
+    for _ in range(_ATTEMPTS):
+        await _clear_away(store, name)
+        async with store.write() as tx:
+            draft = await hotlists.begin_draft(tx, name)
+        try:
+            return await _attempt(store, target, draft, made, criminal_justice, progress, also)
+        except _OvertakenError:
+            async with store.read() as tx:
+                since = await hotlist_history.versions(tx, name, above=draft.base)
+                begun = await hotlists.is_being_written(tx, name)
+            imports = [one for one in since if one.made.action in ("import", "rollback")]
+            if imports or begun or not since:
+                raise _overtaken(name, imports[0] if imports else None) from None
+        except BaseException:
+            # Where this is killed instead, the next import does it.
+            with contextlib.suppress(StoreError):
+                await asyncio.shield(_give_up(store, draft))
+            raise
+    raise StoreRefusedError(
+        f"hotlist {name}: single entries of it changed {_ATTEMPTS} times while it was written; nothing was changed, "
+        "run it again"
+    )
+
+
+async def _attempt(
+    store: Store,
+    target: _Target,
+    draft: Draft,
+    made: Made,
+    criminal_justice: bool | None,
+    progress: Progress,
+    also: Also,
+) -> Changes:
+    # What is in force only changes by something that this draft would not survive.
+    async with store.read() as tx:
+        numbers, before = await digests_at(tx, draft.name, draft.base, by_hand=False)
+        by_hand = await hotlist_history.count_at(tx, draft.name, draft.base, by_hand=True)
+    differs = await asyncio.to_thread(difference, before, target.digests, target.counts)
+    await _write_draft(store, draft, target, differs, numbers, progress)
+    made = dataclasses.replace(
+        made,
+        added=differs.added,
+        changed=differs.changed,
+        removed=differs.removed,
+        unchanged=differs.unchanged + by_hand,
+    )
+    removed = differs.end.copy()
+    removed[differs.pairs[:, 0]] = False
+    gone = numbers[removed].tolist()
+    async with store.write() as tx:
+        version = await hotlists.publish(tx, draft, made, criminal_justice=criminal_justice)
         if version is None:
-            raise _overtaken(draft)
-        unchanged = len(after) - len(added) - len(changed)
-        changes = Changes(version, len(added), len(changed), len(removed), unchanged)
+            raise _OvertakenError
+        # Whoever has been sent after the vehicle is to hear that it is no longer listed.
+        why = f"No longer on {draft.name} since version {version} ({made.source})."
+        recalled = await alerts.recall(tx, gone, why=why, at_ns=made.at_ns, who=made.by)
         detail = {
             "version": version,
-            "source": source,
-            "added": changes.added,
-            "changed": changes.changed,
-            "removed": changes.removed,
-            "rejected": len(file.bad),
+            "source": made.source,
+            "added": made.added,
+            "changed": made.changed,
+            "removed": made.removed,
+            "rejected": made.rejected,
+            "recalled": recalled,
         }
-        await audit.record(tx, who=who, action="hotlist.import", subject=name, detail=detail, at_ns=at_ns)
-    return changes
+        await audit.record(
+            tx, who=made.by, action=f"hotlist.{made.action}", subject=draft.name, detail=detail, at_ns=made.at_ns
+        )
+        await also(tx, version)
+    return Changes(version, made.added, made.changed, made.removed, made.unchanged, by_hand, len(recalled))
+
+
+async def digests_at(
+    tx: Transaction, name: str, version: int, *, by_hand: bool | None = None
+) -> tuple[NDArray[np.int64], Digests]:
+    """Return ids and digests of what a list held at a version.
+
+    Args:
+        tx: a reading transaction.
+        name: the list.
+        version: one of its versions.
+        by_hand: only of entries that were made by hand, or only of others; None for all.
+    """
+    numbers: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    digests = Digests()
+    async for portion in hotlist_history.values_at(tx, name, version, by_hand=by_hand):
+        numbers.append(np.fromiter((row[0] for row in portion), np.int64, len(portion)))
+        for row in portion:
+            values = row[1:]
+            digests.note(key_of(values), values)
+    return np.concatenate(numbers), digests
 
 
 async def _write_draft(
     store: Store,
     draft: Draft,
-    begun: Sequence[EntryRow],
-    ended: Sequence[int],
-    progress: Callable[[int, int], None],
+    target: _Target,
+    differs: Difference,
+    numbers: NDArray[np.int64],
+    progress: Progress,
 ) -> None:
-    done, of = 0, len(begun) + len(ended)
+    done, of = 0, int(np.count_nonzero(differs.begin)) + int(np.count_nonzero(differs.end))
     # Nobody sees a draft, so nobody waits for it.
-    for additions in _chunks(begun):
+    for additions in _chunks(target.chosen(differs.begin)):
         async with store.write_of(()) as tx:
             if not await hotlists.is_open(tx, draft):
-                raise _overtaken(draft)
-            await hotlists.draft_additions(tx, draft, additions)
+                raise _OvertakenError
+            await target.write(tx, draft, additions)
         done += len(additions)
         progress(done, of)
-    for endings in _chunks(ended):
+    for endings in _chunks(numbers[differs.end].tolist()):
         async with store.write_of(()) as tx:
             if not await hotlists.is_open(tx, draft):
-                raise _overtaken(draft)
+                raise _OvertakenError
             await hotlists.draft_endings(tx, draft, endings)
         done += len(endings)
         progress(done, of)
 
 
-def _overtaken(draft: Draft) -> StoreRefusedError:
+async def _clear_away(store: Store, name: str) -> None:
+    """Clear away what earlier imports of the list have left, in transactions that nobody has to wait for."""
+    async with store.read() as tx:
+        if not await hotlists.is_drafting(tx, name):
+            return
+    async with store.write() as tx:
+        await hotlists.close_draft(tx, name)
+    after: int | None = 0
+    while after is not None:
+        async with store.write() as tx:
+            after = await hotlists.clear_draft(tx, name, after, _CHUNK)
+
+
+async def _give_up(store: Store, draft: Draft) -> None:
+    async with store.read() as tx:
+        if not await hotlists.is_open(tx, draft):
+            return
+    await _clear_away(store, draft.name)
+
+
+class _OvertakenError(Exception):
+    """Something else has made a version of the list, or begun one."""
+
+
+def _overtaken(name: str, by: hotlist_history.Version | None) -> StoreRefusedError:
+    if by is None:
+        return StoreRefusedError(
+            f"hotlist {name}: another import of it began meanwhile and goes first; nothing was changed, run it "
+            "again if it is the newer"
+        )
+    when = datetime.fromtimestamp(by.made.at_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return StoreRefusedError(
-        f"hotlist {draft.name}: another import of it came between; nothing was changed, run it again"
+        f"hotlist {name}: another import of it came between: version {by.number} of {by.made.source} by {by.made.by}, "
+        f"{when}; nothing was changed, run it again if it is the newer"
     )
 
 
-def _chunks(items: Sequence[_Item]) -> list[Sequence[_Item]]:
-    return [items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK)]
+def _range(versions: Iterable[int]) -> str:
+    shown = sorted(versions)
+    return ", ".join(map(str, shown)) if len(shown) <= 10 else f"{shown[0]} … {', '.join(map(str, shown[-8:]))}"
+
+
+def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    rest = iter(items)
+    while some := list(islice(rest, _CHUNK)):
+        yield some

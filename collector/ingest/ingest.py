@@ -33,9 +33,9 @@ class Ingest:
     """Takes what devices send, for as long as it runs.
 
     A batch is whatever came while the one before was committed, up to ``_MOST`` messages or 1 MiB: an idle collector
-    answers each message at once, a busy one shares its commits. A full batch is verified while the one before it is
-    committed. What is in hand is bounded by two batches and the inbox, however long the store is away; the broker has
-    the rest.
+    answers each message at once, a busy one shares its commits. A full batch is verified while the one before it
+    waits for the disk. What is in hand is bounded by two batches and the inbox, however long the store is away; the
+    broker has the rest.
 
     Args:
         store: where to.

@@ -14,7 +14,7 @@ _CAPACITY = 20_000
 
 
 class Keyring:
-    """Keys by device and key id. Owned by the ingest task; worker threads only read the mapping.
+    """Keys by device and key id. Owned by the ingest task.
 
     Args:
         store: where the keys are.
@@ -38,7 +38,7 @@ class Keyring:
         absent = [signer for signer in set(signers) if signer not in self._keys]
         if absent:
             if len(self._keys) > _CAPACITY:
-                # A new mapping: whoever has the old one goes on with it.
+                # A new mapping: a batch that is being judged goes on with the old one.
                 self._keys = {}
                 absent = list(set(signers))
             async with self._store.read() as tx:

@@ -5,7 +5,7 @@ Invariant 5 (PROTOCOL): a read is matched with the hotlists in force when it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from collector.ingest.ages import Elapsed
@@ -15,7 +15,9 @@ from collector.store import hotlists, media, reads
 from collector.store.database import Transaction
 from collector.store.feed import FeedKind
 from collector.store.media import Missing
+from collector.store.places import Point, place_of
 from collector.store.reads import ReadMessage, ReadRow, seen_of
+from edge_wire.messages import PlateRead
 
 Track = tuple[str, int, int]
 """Device, epoch and track."""
@@ -64,8 +66,8 @@ class PlateIntake:
             # A newer hotlist has come while this batch was under way.
             await reads.await_match(tx, {one.read_id: one.age for one in passed})
         changes.feed += [(FeedKind.READ, one.read_id) for one in passed]
-        changes.feed += [(FeedKind.ALERT, one) for one in (*(alert for _, alert in alerted.raised), *alerted.revised)]
-        changes.asked += await _wanted(tx, here.values(), newer, {read_id for read_id, _ in alerted.raised})
+        changes.feed += [(FeedKind.ALERT, one) for one in alerted.changed]
+        changes.asked += await _wanted(tx, here.values(), newer, alerted.hits)
         return changes
 
     async def _store(
@@ -91,14 +93,20 @@ class PlateIntake:
 
     def _passed(self, read_id: int, some: Sequence[ReadMessage], row: ReadRow | None) -> Passed:
         latest = some[-1]
-        elapsed = self._elapsed(latest)
+        body, elapsed = latest.body, self._elapsed(latest)
         revision = -1 if row is None else row.revision
         return Passed(
             read_id=read_id,
             before=None if row is None else row.seen,
             revisions=tuple([seen_of(one.body) for one in some if one.body.revision > revision]),
             late=tuple([seen_of(one.body) for one in some if one.body.revision <= revision]),
+            revision=max(revision, body.revision),
             age=self._captures.judge(elapsed, latest.header, latest.received_at_ns),
+            camera=f"{latest.device}/{body.camera}",
+            site=latest.site if row is None else row.site,
+            passed_at_ns=self._passed_at_ns(some[-1]) if row is None else row.passed_at_ns,
+            direction=body.direction,
+            position=_position(body),
         )
 
     def _passed_at_ns(self, one: ReadMessage) -> int:
@@ -108,13 +116,19 @@ class PlateIntake:
         return self._captures.elapsed(one.device, one.header, one.received_at_ns, one.received_boot_ns)
 
 
-async def _wanted(tx: Transaction, here: Collection[ReadRow], newer: set[int], raised: set[int]) -> list[Missing]:
+def _position(body: PlateRead) -> Point | None:
+    """Where a device was that said so of this read, because it was moving."""
+    place = place_of(body.position, None)
+    return None if place is None else (place.latitude, place.longitude)
+
+
+async def _wanted(tx: Transaction, here: Collection[ReadRow], newer: set[int], hits: Set[int]) -> list[Missing]:
     revised = {row.id: row.files for row in here}
     found = []
-    for missing in await media.missing_of_reads(tx, raised | newer):
+    for missing in await media.missing_of_reads(tx, hits | newer):
         # What the read named before was asked for then.
         read_id = missing.read_id
-        known = set() if read_id is None or read_id in raised else revised.get(read_id, set())
+        known = set() if read_id is None or read_id in hits else revised.get(read_id, set())
         wanted = tuple((part, sha256) for part, sha256 in missing.wanted if sha256 not in known)
         if wanted:
             found.append(replace(missing, wanted=wanted))

@@ -1,8 +1,6 @@
-"""Plates as texts to compare: one spelling for each, and what counts as the same."""
+"""Plates as texts: one spelling for each."""
 
 import unicodedata
-
-from collector.domain import Rule
 
 _FOLD = str.maketrans("OI", "01")
 
@@ -21,10 +19,3 @@ def fold(normalised: str) -> str:
     Plates of many states use only one of each pair, OCR and clerks mix them.
     """
     return normalised.translate(_FOLD)
-
-
-def compare(seen: str, listed: str) -> Rule | None:
-    """Return by which rule two normalised plates are the same, None if they are not."""
-    if seen == listed:
-        return Rule.EXACT
-    return Rule.FOLDED if fold(seen) == fold(listed) else None

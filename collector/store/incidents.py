@@ -23,7 +23,8 @@ from collector.incidents.records import (
     Place,
     Standing,
 )
-from collector.store import feed, tables
+from collector.store import alert_changes, feed, tables
+from collector.store.alert_changes import Step, supported_as
 from collector.store.feed import FeedKind
 from collector.store.following import told_of
 from collector.store.places import place_of, places
@@ -345,11 +346,18 @@ async def _alert(tx: AsyncConnection, incident_id: int, standing: Standing, at_n
     """Raise or revise an incident's alert."""
     table = tables.alert
     stands = {"support": str(standing.support), "why": list(standing.why)}
-    if standing.alert_id is not None:
-        await tx.execute(update(table).where(table.c.id == standing.alert_id).values(**stands))
+    if standing.alert_id is None:
+        new = {"state": str(AlertState.NEW), "historical": historical, "raised_at_ns": at_ns}
+        inserted = await tx.execute(
+            insert(table).values(incident_id=incident_id, **stands, **new).returning(table.c.id)
+        )
+        await alert_changes.keep(tx, [Step(inserted.scalar_one(), "raised")], at_ns)
         return
-    new = {"state": str(AlertState.NEW), "historical": historical, "raised_at_ns": at_ns}
-    await tx.execute(insert(table).values(incident_id=incident_id, **stands, **new))
+    mine = table.c.id == standing.alert_id
+    before = Support((await tx.execute(select(table.c.support).where(mine))).scalar_one())
+    await tx.execute(update(table).where(mine).values(**stands))
+    if before is not standing.support:
+        await alert_changes.keep(tx, [Step(standing.alert_id, supported_as(standing.support))], at_ns)
 
 
 def _heard(row: Row[Any], known: Mapping[str, Place]) -> Heard:

@@ -7,25 +7,26 @@ two collectors that insert the same rows in different orders would wait for each
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import DeviceStatus, Identity
 from collector.store import tables, turns
 from collector.store.bulk import CHUNK, Bulk
+from collector.store.lookup import Lookup
 from edge_wire.messages import Verdict
 
 _IDENTITIES = Bulk(tables.identity, ("device", "epoch", "stream", "sequence", "digest", "verdict"))
 _MESSAGES = Bulk(tables.message, ("device", "epoch", "stream", "sequence", "kind", "envelope", "received_at_ns"))
-_IDENTITY = (tables.message.c.device, tables.message.c.epoch, tables.message.c.stream, tables.message.c.sequence)
-# Numbers of a stream that are so close are asked for together, with those between them.
-_CLOSE = 4
-# So many runs of numbers a statement: SQLite takes expressions that are 1,000 deep.
-_RUNS = 256
+_KEY = (tables.identity.c.device, tables.identity.c.epoch, tables.identity.c.stream, tables.identity.c.sequence)
+_KNOWN = Lookup(_KEY, *_KEY, tables.identity.c.digest, tables.identity.c.verdict)
+_SENT = (tables.message.c.device, tables.message.c.epoch, tables.message.c.stream, tables.message.c.sequence)
+_MESSAGE_IDS = Lookup(_SENT, tables.message.c.id, *_SENT)
+_STANDINGS = select(tables.device).where(tables.device.c.id.in_(bindparam("devices", expanding=True)))
 LETTERS_A_DEVICE = 1_000
 """How many letters that are not genuine are kept under one device's name; the oldest give way."""
 QUARANTINED_A_DEVICE = 20_000
@@ -99,8 +100,7 @@ class Letter:
 
 async def device_standings(tx: AsyncConnection, devices: Iterable[str]) -> dict[str, DeviceStanding]:
     """Return how those of ``devices`` stand that the fleet knows."""
-    device = tables.device
-    rows = await tx.execute(select(device).where(device.c.id.in_(sorted(set(devices)))))
+    rows = await tx.execute(_STANDINGS, {"devices": sorted(set(devices))})
     return {row.id: DeviceStanding(row.agency, row.site, DeviceStatus(row.status)) for row in rows}
 
 
@@ -122,14 +122,11 @@ async def signing_keys(
 
 async def known_identities(tx: AsyncConnection, identities: Iterable[Identity]) -> dict[Identity, Known]:
     """Return those of ``identities`` that the store has, and perhaps others."""
-    table = tables.identity
-    columns = (table.c.device, table.c.epoch, table.c.stream, table.c.sequence)
-    keys = [(one.device, one.epoch, one.stream, one.sequence) for one in identities]
-    found = {}
-    for some in about(columns, keys):
-        for *key, digest, verdict in await tx.execute(select(*columns, table.c.digest, table.c.verdict).where(some)):
-            found[Identity(*key)] = Known(digest, Verdict(verdict))
-    return found
+    rows = await _KNOWN.rows(tx, [(one.device, one.epoch, one.stream, one.sequence) for one in identities])
+    return {
+        Identity(row.device, row.epoch, row.stream, row.sequence): Known(row.digest, Verdict(row.verdict))
+        for row in rows
+    }
 
 
 async def keep_identities(tx: AsyncConnection, rows: Sequence[tuple[Identity, Known]]) -> None:
@@ -146,8 +143,11 @@ async def keep_messages(tx: AsyncConnection, rows: Sequence[Kept]) -> list[int]:
     for row in rows:
         one = row.identity
         values.append((one.device, one.epoch, one.stream, one.sequence, row.kind, row.envelope, row.received_at_ns))
-    ids = await inserted(tx, _MESSAGES, values, tables.message.c.id, _IDENTITY)
-    return [ids[value[:4]] for value in values]
+    await _MESSAGES.insert(tx, values)
+    keys = [value[:4] for value in values]
+    # Asked for afterwards: with RETURNING in the order of the rows, SQLite would be given one row at a time.
+    ids: dict[tuple[Any, ...], int] = {tuple(row[1:]): row.id for row in await _MESSAGE_IDS.rows(tx, keys)}
+    return [ids[key] for key in keys]
 
 
 async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
@@ -201,61 +201,6 @@ async def keep_letters(tx: AsyncConnection, letters: Iterable[Letter]) -> None:
 def _shown(letter: Letter) -> dict[str, str | bytes | bool | None]:
     names = ("topic", "device", "reason", "detail", "envelope", "genuine")
     return {name: getattr(letter, name) for name in names}
-
-
-async def inserted(
-    tx: AsyncConnection,
-    bulk: Bulk,
-    rows: Sequence[tuple[Any, ...]],
-    row_id: ColumnElement[int],
-    key: Sequence[ColumnElement[Any]],
-) -> dict[tuple[Any, ...], int]:
-    """Insert rows; return their ids by the columns of ``key``, perhaps with others' that came meanwhile.
-
-    Asked for afterwards: with RETURNING in the order of the rows, SQLite would be given one row at a time.
-    """
-    if not rows:
-        return {}
-    before = (await tx.execute(select(func.coalesce(func.max(row_id), 0)))).scalar_one()
-    await bulk.insert(tx, rows)
-    return {tuple(values): number for number, *values in await tx.execute(select(row_id, *key).where(row_id > before))}
-
-
-def about(columns: Sequence[ColumnElement[Any]], keys: Iterable[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
-    """Yield conditions, for one statement each, that together hold for ``keys``, and perhaps for others.
-
-    Numbers of one stream that stand close together are asked for by their ends. Not by ``IN`` over whole keys: SQLite
-    (3.40) reads the whole table for that.
-
-    Args:
-        columns: the key's, the last one of which is the number.
-        keys: their values.
-    """
-    streams: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for key in keys:
-        streams[key[:-1]].append(key[-1])
-    runs: list[tuple[tuple[Any, ...], int, int]] = []
-    for stream, numbers in streams.items():
-        ordered = sorted(numbers)
-        first = last = ordered[0]
-        for number in ordered[1:]:
-            if number - last > _CLOSE:
-                runs.append((stream, first, last))
-                first = number
-            last = number
-        runs.append((stream, first, last))
-    for at in range(0, len(runs), _RUNS):
-        some = runs[at : at + _RUNS]
-        # Of few lengths: each is another statement, made anew out of expressions at its first use.
-        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
-        yield or_(*(_is_in_run(columns, *run) for run in some))
-
-
-def _is_in_run(
-    columns: Sequence[ColumnElement[Any]], stream: tuple[Any, ...], first: int, last: int
-) -> ColumnElement[bool]:
-    same = [column == value for column, value in zip(columns, stream, strict=False)]
-    return and_(*same, columns[-1].between(first, last))
 
 
 def _chunks(items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:

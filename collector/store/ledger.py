@@ -20,7 +20,7 @@ from collector.ledger.judging import known_end
 from collector.ledger.records import Closing, Lost, Stated, StreamFacts
 from collector.ledger.runs import Run, Runs, difference, union
 from collector.store import dead_letters, tables
-from collector.store.intake import about
+from collector.store.lookup import Lookup
 from edge_wire.messages import Header, Statement, Stream, Verdict
 
 StreamKey = tuple[str, int, int]
@@ -363,15 +363,14 @@ def _untold(key: StreamKey) -> dict[str, Any]:
     }
 
 
+_STREAM = (tables.stream_state.c.device, tables.stream_state.c.epoch, tables.stream_state.c.stream)
+_STREAM_STATES = Lookup(_STREAM, tables.stream_state)
+
+
 async def _stream_states(tx: AsyncConnection, keys: Iterable[StreamKey]) -> dict[StreamKey, dict[str, Any]]:
-    table = tables.stream_state
     wanted = set(keys)
-    found: dict[StreamKey, dict[str, Any]] = {}
-    for some in about((table.c.device, table.c.epoch, table.c.stream), wanted):
-        for row in (await tx.execute(select(table).where(some))).mappings():
-            if (key := (row["device"], row["epoch"], row["stream"])) in wanted:
-                found[key] = dict(row)
-    return found
+    rows = await _STREAM_STATES.rows(tx, wanted)
+    return {key: dict(row._mapping) for row in rows if (key := (row.device, row.epoch, row.stream)) in wanted}
 
 
 async def _keep_stream_states(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.store import tables
 
+_OF_DEVICES = select(tables.device_link).where(tables.device_link.c.device.in_(bindparam("devices", expanding=True)))
 MADE_AT, MADE_IN = "captured_boot_ns", "epoch"
 """Under which names a stored health keeps its header's time on the device's boot clock, and its epoch."""
 
@@ -47,8 +48,7 @@ class LinkRow:
 
 async def links(tx: AsyncConnection, devices: Iterable[str]) -> dict[str, LinkRow]:
     """Return the links of those of ``devices`` that have been heard."""
-    table = tables.device_link
-    rows = await tx.execute(select(table).where(table.c.device.in_(sorted(set(devices)))))
+    rows = await tx.execute(_OF_DEVICES, {"devices": sorted(set(devices))})
     return {
         row.device: LinkRow(
             row.epoch, row.connection, row.online, row.reason, row.heard_at_ns, row.health, row.health_at_ns

@@ -113,16 +113,16 @@ async def drop_stale_pieces(tx: AsyncConnection, before_ns: int) -> None:
 async def missing_of_alerts(
     tx: AsyncConnection, *, device: str, raised_after_ns: int, limit: int = 200
 ) -> Sequence[Missing]:
-    """Return what has not come of the pictures of a device's recent alerts, newest alert first.
+    """Return what has not come of the pictures of a device's reads that belong to an alert since then, newest first.
 
     Files that the device said it no longer holds are left out.
     """
-    alert, read = tables.alert, tables.read
-    return await _missing(tx, and_(read.c.device == device, alert.c.raised_at_ns >= raised_after_ns), limit)
+    attached, read = tables.alert_read, tables.read
+    return await _missing(tx, and_(read.c.device == device, attached.c.attached_at_ns >= raised_after_ns), limit)
 
 
 async def missing_of_reads(tx: AsyncConnection, read_ids: Collection[int]) -> Sequence[Missing]:
-    """Return what has not come of the pictures of those of the reads that have an alert, newest alert first.
+    """Return what has not come of the pictures of those of the reads that belong to an alert, newest first.
 
     Files that the device said it no longer holds are left out.
     """
@@ -132,7 +132,7 @@ async def missing_of_reads(tx: AsyncConnection, read_ids: Collection[int]) -> Se
 
 
 async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) -> Sequence[Missing]:
-    alert, read, file = tables.alert, tables.read, tables.media_file
+    attached, read, file = tables.alert_read, tables.read, tables.media_file
 
     def settled(sha256: ColumnElement[bytes] | ColumnElement[bytes | None]) -> Exists:
         return exists().where(
@@ -156,10 +156,10 @@ async def _missing(tx: AsyncConnection, where: ColumnElement[bool], limit: int) 
             settled(read.c.overview_sha256).label("overview_settled"),
             settled(read.c.frame_sha256).label("frame_settled"),
         )
-        .join(alert, alert.c.read_id == read.c.id)
+        .join(attached, attached.c.read_id == read.c.id)
         .where(where)
         .group_by(read.c.id)
-        .order_by(func.max(alert.c.id).desc())
+        .order_by(func.max(attached.c.attached_at_ns).desc(), read.c.id.desc())
         .limit(limit)
     )
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,9 @@ from collector.domain import DeviceStatus
 from collector.incidents.records import Listener, Place
 from collector.locate.projection import LocalFrame
 from collector.store import tables
+
+Point = tuple[float, float]
+"""Latitude and longitude, degrees."""
 
 _E7 = 10_000_000
 _MICROPHONE = "microphone"
@@ -77,6 +80,14 @@ async def places(tx: AsyncConnection, agency: str) -> tuple[dict[str, Place], tu
                 found[one.device] = place
     listening = [row.id for row in rows if row.online and row.id in found and _listens(row.health or {})]
     return found, tuple(Listener(one, found[one]) for one in listening)
+
+
+async def points(tx: AsyncConnection, devices: Collection[str]) -> dict[str, Point]:
+    """Return where those of ``devices`` stand that say so in their health."""
+    link = tables.device_link
+    rows = await tx.execute(select(link.c.device, link.c.health).where(link.c.device.in_(sorted(devices))))
+    found = {row.device: _of_health(row.health or {}) for row in rows}
+    return {device: (place.latitude, place.longitude) for device, place in found.items() if place is not None}
 
 
 def _of_health(health: Mapping[str, Any]) -> Place | None:

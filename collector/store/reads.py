@@ -10,11 +10,11 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import Age
-from collector.match.matcher import Seen
+from collector.match.records import Seen
 from collector.store import tables
 from collector.store.backends import to_json
 from collector.store.bulk import Bulk
-from collector.store.intake import about, inserted
+from collector.store.lookup import Lookup
 from edge_wire.messages import Header, PlateRead
 
 _FIRST = ("device", "epoch", "track", "agency", "site", "received_at_ns", "passed_at_ns")
@@ -53,6 +53,8 @@ _LATEST = (
     "vehicle_make",
 )
 _TRACK = (tables.read.c.device, tables.read.c.epoch, tables.read.c.track)
+_OF_TRACKS = Lookup(_TRACK, tables.read)
+_IDS = Lookup(_TRACK, tables.read.c.id, *_TRACK)
 _READS = Bulk(tables.read, (*_FIRST, *_LATEST))
 _CHANGES = Bulk(tables.read, _LATEST)
 _REVISIONS = Bulk(tables.read_revision, ("read_id", "message_id", "revision", "text", "received_at_ns"))
@@ -69,6 +71,10 @@ class ReadRow:
         track: the pass.
         revision: the latest.
         seen: what the latest revision saw.
+        camera: the camera's id on the device.
+        site: where the device stood.
+        direction: compass point of the lane's traffic.
+        passed_at_ns: when the plate was first readable, as far as the clocks tell.
         captured_at_ns: as the device claims it.
         captured_boot_ns: on the device's boot clock.
         clock_error_ns: bound of the claimed time.
@@ -83,6 +89,10 @@ class ReadRow:
     track: int
     revision: int
     seen: Seen
+    camera: str
+    site: str
+    direction: str | None
+    passed_at_ns: int
     captured_at_ns: int
     captured_boot_ns: int
     clock_error_ns: int
@@ -128,7 +138,7 @@ class ReadMessage:
 
 def seen_of(body: PlateRead) -> Seen:
     """Return what a message saw."""
-    return Seen(body.text, body.slots, body.regions)
+    return Seen(body.text, body.slots, body.regions, body.calibration)
 
 
 async def rows_of_tracks(
@@ -136,12 +146,8 @@ async def rows_of_tracks(
 ) -> dict[tuple[str, int, int], ReadRow]:
     """Return the stored reads of ``tracks``, given as (device, epoch, track)."""
     wanted = set(tracks)
-    found = {}
-    for some in about(_TRACK, wanted):
-        for row in await tx.execute(select(tables.read).where(some)):
-            if (track := (row.device, row.epoch, row.track)) in wanted:
-                found[track] = _row(row)
-    return found
+    rows = await _OF_TRACKS.rows(tx, wanted)
+    return {track: _row(row) for row in rows if (track := (row.device, row.epoch, row.track)) in wanted}
 
 
 async def rows_by_id(tx: AsyncConnection, ids: Sequence[int]) -> list[ReadRow]:
@@ -157,8 +163,10 @@ async def insert_reads(
     values = [
         (*_first(one, passed), *_latest(one, matched_version)) for one, passed in zip(latest, passed_at_ns, strict=True)
     ]
-    ids = await inserted(tx, _READS, values, tables.read.c.id, _TRACK)
-    return [ids[one.track] for one in latest]
+    await _READS.insert(tx, values)
+    tracks = [one.track for one in latest]
+    ids: dict[tuple[Any, ...], int] = {tuple(row[1:]): row.id for row in await _IDS.rows(tx, tracks)}
+    return [ids[track] for track in tracks]
 
 
 async def update_reads(tx: AsyncConnection, latest: Sequence[tuple[int, ReadMessage]], matched_version: int) -> None:
@@ -256,7 +264,12 @@ def _row(row: Row[Any]) -> ReadRow:
             row.text,
             tuple(tuple((character, p) for character, p in slot) for slot in row.slots),
             tuple((code, p) for code, p in row.regions),
+            row.calibration,
         ),
+        camera=row.camera,
+        site=row.site,
+        direction=row.direction,
+        passed_at_ns=row.passed_at_ns,
         captured_at_ns=row.captured_at_ns,
         captured_boot_ns=row.captured_boot_ns,
         clock_error_ns=row.clock_error_ns,

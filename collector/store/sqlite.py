@@ -154,7 +154,9 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _before_end(connection: Connection) -> None:
-    _own(connection).brisk = False
+    # Whoever is cancelled within a statement has lost the connection already.
+    if not connection.invalidated:
+        _own(connection).brisk = False
 
 
 def _own(connection: Connection) -> _Connection:

@@ -464,6 +464,8 @@ hotlist = Table(
     Column("source_sha256", LargeBinary(32), nullable=False),
     # Names the import that may write and publish now; another one that begins takes its place.
     Column("draft", LargeBinary(16)),
+    # What the rows of a draft carry, for as long as there may be any: an open one, or one that was broken off.
+    Column("draft_mark", BigInteger),
     # What follows came with 0005; the defaults only let SQLite add columns that are never empty.
     # Comes from a criminal-justice system: what it says does not travel by e-mail.
     Column("criminal_justice", Boolean, nullable=False, server_default=false()),
@@ -480,6 +482,10 @@ hotlist_version = Table(
     Column("by", String(64), nullable=False),
     Column("source", String, nullable=False),
     Column("source_sha256", LargeBinary(32)),
+    # The draft that became it: whoever has read that ahead has read this.
+    Column("draft", LargeBinary(16)),
+    # When its source last said that the list is so: single entries and going back to an earlier version say nothing.
+    Column("confirmed_at_ns", BigInteger, nullable=False),
     Column("added", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
     Column("removed", Integer, nullable=False),
@@ -515,7 +521,7 @@ hotlist_entry = Table(
     Column("effective_ns", BigInteger),
     Column("expires_ns", BigInteger),
     Column("handling", String, nullable=False, server_default=""),
-    Column("covert_to", JSON),  # names of users who alone may see it; null: not covert
+    Column("covert_to", JSON(none_as_null=True)),  # names of users who alone may see it; null: not covert
     Column("canary", Boolean, nullable=False, server_default=false()),
     # Of entries made by hand; empty for those of a file.
     Column("added_by", String(64), nullable=False, server_default=""),
@@ -525,7 +531,17 @@ hotlist_entry = Table(
     Column("reviewed_by", String(64)),
     Column("reviewed_at_ns", BigInteger),
     Index("ix_hotlist_entry_list_end_version", "list", "end_version"),
+    # What is new in a version, and what a draft has so far.
+    Index("ix_hotlist_entry_list_first_version", "list", "first_version", "id"),
     Index("ix_hotlist_entry_plate", "plate"),
+)
+
+# Entries made by hand are few among millions, and they are all to be reviewed.
+Index(
+    "ix_hotlist_entry_review_due_ns",
+    hotlist_entry.c.review_due_ns,
+    sqlite_where=hotlist_entry.c.review_due_ns.is_not(None),
+    postgresql_where=hotlist_entry.c.review_due_ns.is_not(None),
 )
 
 hotlist_snapshot = Table(
@@ -539,7 +555,7 @@ hotlist_snapshot = Table(
     Column("sha256", LargeBinary(32), nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("why", String, nullable=False),
-    Column("state", String(16), nullable=False),  # waiting | approved | refused | superseded
+    Column("state", String(16), nullable=False),  # waiting | approved | imported | refused | superseded
     Column("at_ns", BigInteger, nullable=False),
     Column("decided_by", String(64)),
     Column("decided_at_ns", BigInteger),
@@ -555,7 +571,9 @@ hotlist_feed = Table(
     Column("tried_at_ns", BigInteger),
     Column("delivered_at_ns", BigInteger),  # the last delivery that came, whatever became of it
     Column("sha256", LargeBinary(32)),
-    Column("modified", String, nullable=False, server_default=""),  # what the source says of its age
+    Column("modified", String, nullable=False, server_default=""),  # what the source says, to ask it for newer only
+    Column("made_at_ns", BigInteger),  # how old that delivery was, as far as the source says
+    Column("known_since_ns", BigInteger, nullable=False, server_default="0"),
     Column("problem", String, nullable=False, server_default=""),
     Column("problem_since_ns", BigInteger),
 )
@@ -638,7 +656,7 @@ alert = Table(
     # matcher said of it, with which it can be replayed.
     Column("revision", Integer),
     Column("probability", Float),
-    Column("match", JSON),
+    Column("match", JSON(none_as_null=True)),
     # Where its latest read was, and when that passed.
     Column("site", String(40), nullable=False, server_default=""),
     Column("passed_at_ns", BigInteger, nullable=False, server_default="0"),
@@ -652,9 +670,9 @@ alert = Table(
     Column("closed_at_ns", BigInteger),
     Column("disposition", String(16)),
     # Three facts that people add; each null until somebody has.
-    Column("image_check", JSON),
-    Column("record_check", JSON),
-    Column("field_outcome", JSON),
+    Column("image_check", JSON(none_as_null=True)),
+    Column("record_check", JSON(none_as_null=True)),
+    Column("field_outcome", JSON(none_as_null=True)),
     # By when the agency that owns the record is to confirm it, after a detention.
     Column("confirm_by_ns", BigInteger),
     # The key of PROTOCOL: matching may be repeated, an alert exists once.
@@ -671,6 +689,19 @@ Index(
     sqlite_where=alert.c.escalate_at_ns.is_not(None),
     postgresql_where=alert.c.escalate_at_ns.is_not(None),
 )
+Index(
+    "ix_alert_confirm_by_ns",
+    alert.c.confirm_by_ns,
+    sqlite_where=alert.c.confirm_by_ns.is_not(None),
+    postgresql_where=alert.c.confirm_by_ns.is_not(None),
+)
+# Of incidents, which carry no time to escalate of their own.
+Index(
+    "ix_alert_raised_at_ns",
+    alert.c.raised_at_ns,
+    sqlite_where=alert.c.incident_id.is_not(None),
+    postgresql_where=alert.c.incident_id.is_not(None),
+)
 Index("ix_alert_entry_id", alert.c.entry_id)
 
 alert_read = Table(
@@ -686,8 +717,8 @@ alert_read = Table(
     Column("latitude", Float),
     Column("longitude", Float),
     Column("direction", String(64)),
-    # From the read before it, as the crow flies.
-    Column("distance_m", Float),
+    # Whether the read's latest revision still says that it is the entry.
+    Column("supports", Boolean, nullable=False),
     Column("attached_at_ns", BigInteger, nullable=False),
     Index("ix_alert_read_read_id", "read_id"),
 )
@@ -713,7 +744,7 @@ notice = Table(
     Column("id", _Serial, primary_key=True),
     Column("alert_id", ForeignKey("alert.id"), nullable=False),
     Column("route", String(64), nullable=False),
-    Column("target", String(64), nullable=False),
+    Column("target", String(300), nullable=False),
     Column("occasion", String(32), nullable=False),
     Column("state", String(16), nullable=False),  # waiting | sent | dead
     Column("attempts", Integer, nullable=False),
@@ -722,7 +753,7 @@ notice = Table(
     Column("made_at_ns", BigInteger, nullable=False),
     Column("ended_at_ns", BigInteger),
     UniqueConstraint("alert_id", "route", "target", "occasion"),
-    Index("ix_notice_state_due_at_ns", "state", "due_at_ns"),
+    Index("ix_notice_state_target_due_at_ns", "state", "target", "due_at_ns"),
     sqlite_autoincrement=True,
 )
 

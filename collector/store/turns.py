@@ -5,8 +5,8 @@ Whoever writes has the store to itself (``alone``), except ingest: transactions 
 statements are the same as on SQLite, which has one writer at a time anyway and where all of this is nothing.
 
 Turns are advisory locks that end with the transaction, after its commit can be seen. They are taken in one order (the
-store, devices ascending, dead letters, the feed), before the rows that they stand for: two transactions never wait for
-each other. Whoever waits longer than ``lock_timeout`` gets a ``StoreError``.
+store, devices ascending, entries of hotlists ascending, dead letters, the feed), before the rows that they stand for:
+two transactions never wait for each other. Whoever waits longer than ``lock_timeout`` gets a ``StoreError``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 # The first of a lock's two numbers, so that another program's locks on the same database are others.
 _OURS = 0x4E4A
-_DEVICES = _OURS + 1
+_DEVICES, _ENTRIES = _OURS + 1, _OURS + 2
 _STORE, _LETTERS, _FEED = range(3)
 # Text, because making this anew out of expressions takes longer than running it. The parts of a UNION ALL are run one
 # after the other, and the array is taken in its order.
@@ -27,9 +27,10 @@ _SHARE = text(
     "SELECT pg_advisory_xact_lock_shared(:ours, :store)"
     " UNION ALL SELECT pg_advisory_xact_lock(:devices, each) FROM unnest(CAST(:locks AS integer[])) AS each"
 )
+_ENTRIES_TOO = text("SELECT pg_advisory_xact_lock(:entries, each) FROM unnest(CAST(:locks AS integer[])) AS each")
 _ALONE = text("SELECT pg_advisory_xact_lock(:ours, :number)")
-# Devices that share a lock only wait for each other needlessly; a batch of 500 takes at most so many locks.
-_DEVICE_LOCKS = 256
+# Those that share a lock only wait for each other needlessly; a batch of 500 takes at most so many locks.
+_LOCKS = 256
 
 
 async def alone(tx: AsyncConnection) -> None:
@@ -40,8 +41,17 @@ async def alone(tx: AsyncConnection) -> None:
 async def of_devices(tx: AsyncConnection, devices: Iterable[str]) -> None:
     """Wait until nobody writes alone or of one of ``devices``; nobody will until this transaction ends."""
     if _is_shared(tx):
-        locks = sorted({zlib.crc32(one.encode()) % _DEVICE_LOCKS for one in devices})
+        locks = _locks(devices)
         await tx.execute(_SHARE, {"ours": _OURS, "store": _STORE, "devices": _DEVICES, "locks": locks})
+
+
+async def of_entries(tx: AsyncConnection, entries: Iterable[str]) -> None:
+    """Wait until nobody else raises or changes alerts of these entries; nobody will until this transaction ends.
+
+    All that a transaction will need at once, and after its devices. What was read of these alerts before may be old.
+    """
+    if _is_shared(tx) and (locks := _locks(entries)):
+        await tx.execute(_ENTRIES_TOO, {"entries": _ENTRIES, "locks": locks})
 
 
 async def of_letters(tx: AsyncConnection) -> None:
@@ -55,6 +65,10 @@ async def of_feed(tx: AsyncConnection) -> None:
     Taken last: a reader behind number n then never misses one below it, whichever collector wrote it.
     """
     await _lock(tx, _FEED)
+
+
+def _locks(names: Iterable[str]) -> list[int]:
+    return sorted({zlib.crc32(one.encode()) % _LOCKS for one in names})
 
 
 async def _lock(tx: AsyncConnection, number: int) -> None:

@@ -25,14 +25,14 @@ _BOUNDS = "SELECT device, previous, previous_last FROM epoch WHERE corrupt AND p
 _FILES = "SELECT DISTINCT sha256 FROM media_file WHERE complete AND total_bytes > 0 AND part = :part"
 _ALERTED_TWICE = """
     SELECT count(*) FROM (
-      SELECT a.read_id FROM alert a JOIN hotlist_entry e ON e.id = a.entry_id
-      GROUP BY a.read_id, e.list, e.plate, e.region HAVING count(*) > 1
+      SELECT b.read_id FROM alert_read b JOIN alert a ON a.id = b.alert_id JOIN hotlist_entry e ON e.id = a.entry_id
+      GROUP BY b.read_id, e.list, e.plate, e.region HAVING count(*) > 1
     ) AS twice
 """
 _UNALERTED = """
     SELECT count(*) FROM read r
     WHERE EXISTS (SELECT 1 FROM hotlist_entry e WHERE e.plate = r.text AND e.end_version IS NULL)
-      AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.read_id = r.id)
+      AND NOT EXISTS (SELECT 1 FROM alert_read b WHERE b.read_id = r.id)
 """
 _ALERTS = """
     SELECT a.historical, a.why, a.raised_at_ns, r.captured_boot_ns FROM alert a JOIN read r ON r.id = a.read_id

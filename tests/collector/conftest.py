@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from private_postgresql import PrivatePostgresql, installed
+from sqlalchemy import insert, select, update
 
+from collector.domain import Rule
 from collector.fleet.devices import add_device
 from collector.ingest.received import Received
+from collector.match.records import Hit, ListedPlate, Place, Seen
+from collector.store import tables
 from collector.store.database import Store, sqlite_url
 from edge_wire import codec, cose
 from edge_wire.messages import (
@@ -275,3 +279,83 @@ class Making:
 @pytest.fixture
 def make() -> Making:
     return Making()
+
+
+class FakeMatcher:
+    """A matcher over a few entries: P is what the slots give the entry's characters, and 0.2 is enough."""
+
+    threshold = 0.2
+
+    def __init__(self, listed: Sequence[ListedPlate] = (), version: int = 1) -> None:
+        self.listed = list(listed)
+        self.generation = version
+
+    def match_many(self, reads: Sequence[tuple[Seen, str]], at_ns: int) -> list[tuple[Hit, ...]]:
+        found = []
+        for seen, camera in reads:
+            hits = [self.judge(seen, one, camera=camera, at_ns=at_ns) for one in self.listed]
+            hits = [one for one in hits if one.probability >= one.threshold]
+            found.append(tuple(sorted(hits, key=lambda hit: (-hit.probability, hit.listed.entry_id))))
+        return found
+
+    def judge(self, seen: Seen, listed: ListedPlate, *, camera: str = "", at_ns: int) -> Hit:
+        if listed.is_pattern:
+            return self._of_pattern(seen, listed)
+        p = 1.0 if len(seen.slots) == len(listed.plate) else 0.0
+        for slot, character in zip(seen.slots, listed.plate, strict=False):
+            p *= dict(slot).get(character, 0.0)
+        rule = Rule.EXACT if seen.text == listed.plate else Rule.LIKELY
+        why = (f"Read as {seen.text}, listed as {listed.plate}.",)
+        places = tuple(
+            Place(
+                best[0], best[1], character, dict(slot).get(character, 0.0), "same" if best[0] == character else "other"
+            )
+            for slot, character in zip(seen.slots, listed.plate, strict=False)
+            for best in slot[:1]
+        )
+        return Hit(listed, rule, p, True, self.threshold, places, (), why, self.generation, 60_000_000_000, "fake-1")
+
+    def _of_pattern(self, seen: Seen, listed: ListedPlate) -> Hit:
+        p = 0.9 if seen.text.startswith(listed.plate.rstrip("*")) else 0.0
+        why = (f"Fits {listed.plate}.",)
+        return Hit(listed, Rule.PATTERN, p, True, self.threshold, (), (), why, self.generation, None, "fake-1")
+
+
+class Listing:
+    """Entries put into a store as they are, and a fake matcher over all of them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._version = 0
+        self._listed: list[ListedPlate] = []
+
+    async def put(self, *plates: str, name: str = "stolen", region: str | None = "US-TX", **more: Any) -> FakeMatcher:
+        """Put plates on a list; return the matcher over everything that was ever put."""
+        self._version += 1
+        row = {"imported_at_ns": NOW_NS, "imported_by": "test", "source": "t", "source_sha256": bytes(32)}
+        entry = {"reason": "stolen vehicle", "severity": "high", "notes": "", "first_version": self._version, **more}
+        hotlist, table = tables.hotlist, tables.hotlist_entry
+        async with self._store.write() as tx:
+            if (await tx.execute(select(hotlist.c.name).where(hotlist.c.name == name))).first() is None:
+                await tx.execute(insert(hotlist).values(name=name, version=self._version, **row))
+            await tx.execute(update(hotlist).where(hotlist.c.name == name).values(version=self._version))
+            for plate in plates:
+                inserted = await tx.execute(
+                    insert(table).values(list=name, plate=plate, region=region, **entry).returning(table.c.id)
+                )
+                reference = str(more.get("reference", ""))
+                pattern = bool(more.get("is_pattern", False))
+                number = inserted.scalar_one()
+                self._listed.append(ListedPlate(number, name, plate, region, pattern, reference=reference))
+        return FakeMatcher(self._listed, self._version)
+
+
+@pytest.fixture
+def listing(store: Store) -> Listing:
+    return Listing(store)
+
+
+@pytest.fixture
+def listing_of() -> Callable[[Store], Listing]:
+    """Puts entries into a store that the test opened itself."""
+    return Listing

@@ -142,7 +142,7 @@ def test_an_alert_arrives_by_itself_and_says_all_that_is_known(desk: Page, fake:
     expect(shown.locator(".plate-read .folded")).to_have_text("O")
     expect(shown.locator(".plate-read .low")).to_have_text("O")
     expect(shown.locator(".plate-probabilities")).to_have_text("58 %")
-    expect(shown.locator("[data-fact=rule]")).to_contain_text("folded 0/O 1/I")
+    expect(shown.locator("[data-fact=rule]")).to_contain_text("likely")
     expect(shown.locator("[data-fact=region]")).to_contain_text("DIFFERS from listed US-TX")
     expect(shown.locator("[data-fact=list]")).to_contain_text("stolen-vehicles, version 12")
     expect(shown.locator("[data-fact=list]")).to_contain_text("Case 26-0044")
@@ -212,6 +212,42 @@ def test_a_failed_acknowledgement_is_shown_on_its_alert_and_can_be_tried_again(d
     desk.keyboard.press("a")
     expect(row(desk, older)).to_have_attribute("data-state", "acknowledged")
     expect(desk.locator("#acknowledge-failure")).to_be_empty()
+
+
+def test_an_alert_is_closed_with_a_disposition_that_somebody_chooses(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123", probability=0.934)
+    expect(detail(desk, alert)).to_be_visible()
+    expect(row(desk, alert)).to_contain_text("512 ms · 93.4 %")
+    desk.locator("#close-alert").click()  # nothing is chosen
+    desk.locator("#disposition").select_option(label="wrong state")
+    desk.locator("#close-alert").click()
+    expect(desk.locator("#acknowledge-outcome")).to_contain_text("Closed as wrong state by operator at ")
+    expect(row(desk, alert)).to_have_attribute("data-state", "closed")
+    expect(desk.locator("#closing")).to_be_hidden()
+    expect(desk.locator("#unacknowledged")).to_have_text("0")
+    assert fake.alerts[alert["id"]]["disposition"] == "wrong-state"
+    assert sum("/close?" in one for one in fake.requests) == 1
+
+
+def test_an_alert_that_calls_again_is_spoken_again_and_says_where_it_went(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123")
+    expect(desk.locator("#spoken")).to_contain_text("New alert: A B C 1 2 3")
+    sites = [{"site": "5th-and-main"}, {"site": "9th"}]
+    moved = fake.publish("alert", {**alert, "soundings": 2, "trail": sites, "suppressed": 1})
+    expect(desk.locator("#spoken")).to_contain_text("Alert again: A B C 1 2 3")
+    expect(row(desk, alert)).to_contain_text("1 further read at a site; seen again at 9th")
+    fake.publish("alert", {**moved, "soundings": 3, "recalled_why": "The owner has it back."})
+    expect(desk.locator("#spoken")).to_contain_text(f"Recalled: alert {alert['id']}")
+    expect(row(desk, alert)).to_contain_text("Recalled")
+    expect(desk.locator(".cautions")).to_contain_text("Recalled: The owner has it back.")
+
+
+def test_a_link_leads_to_its_alert(page: Page, address: str, fake: Any) -> None:
+    first, _ = raise_alert(fake, "OLD001"), raise_alert(fake, "NEW001")
+    page.goto(f"{address}/#login=one-time")
+    expect_state(page, "live")
+    page.goto(f"{address}/#alert={first['id']}")
+    expect(detail(page, first)).to_be_visible()
 
 
 def test_the_selected_alert_stays_when_others_arrive_and_when_it_is_acknowledged(desk: Page, fake: Any) -> None:

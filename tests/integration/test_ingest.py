@@ -109,10 +109,8 @@ class Site:
     async def prepare(self) -> None:
         store = await Store.open(sqlite_url(self.folder / "collector.db"))
         await add_device(store, DEVICE, AGENCY, self.device_key.public_key, who="cli:t", at_ns=1)
-        content = b"plate,state,reason\n7ABC123,TX,stolen vehicle\n"
-        await import_hotlist(
-            store, parse(content, "f"), name="stolen", source="f", content=content, who="cli:t", at_ns=1
-        )
+        content = b"plate,state,reason\n7ABC123,CA,stolen vehicle\n"
+        await import_hotlist(store, parse(content, "f"), name="stolen", source="f", who="cli:t", at_ns=1)
         await store.close()
 
     def start_collector(self) -> None:

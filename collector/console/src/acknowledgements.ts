@@ -34,7 +34,7 @@ export class Acknowledgements {
     return this.#failures.get(alert) ?? null;
   }
 
-  /** The alert is seen to be acknowledged. */
+  /** The alert is seen to be acknowledged, or closed. */
   settled(alert: number): void {
     this.#failures.delete(alert);
   }

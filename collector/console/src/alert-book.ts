@@ -1,7 +1,7 @@
 /**
  * The alerts that the page knows, in the order it shows them.
  *
- * Pure, and bounded: at most {@link NEW_LIMIT} unacknowledged and {@link ACKNOWLEDGED_LIMIT} acknowledged alerts.
+ * Pure, and bounded: at most {@link NEW_LIMIT} unacknowledged and {@link ACKNOWLEDGED_LIMIT} acknowledged or closed alerts.
  * What the stream said is never undone by the older answer of a list request: see {@link AlertBook.merge}.
  */
 import type { Alert, Incident, PlateRead } from "./records.ts";
@@ -126,12 +126,13 @@ export class AlertBook {
 
   #trim(keep: number | null): void {
     const over = { new: -NEW_LIMIT, acknowledged: -ACKNOWLEDGED_LIMIT };
-    for (const alert of this.#alerts.values()) over[alert.state]++;
+    const group = (alert: Alert): "new" | "acknowledged" => (alert.state === "new" ? "new" : "acknowledged");
+    for (const alert of this.#alerts.values()) over[group(alert)]++;
     if (over.new <= 0 && over.acknowledged <= 0) return;
     if (over.new > 0) this.#truncated = true;
     for (const alert of [...this.#alerts.values()].sort((a, b) => a.id - b.id)) {
-      if (over[alert.state] <= 0 || alert.id === keep) continue;
-      over[alert.state]--;
+      if (over[group(alert)] <= 0 || alert.id === keep) continue;
+      over[group(alert)]--;
       this.remove(alert.id);
     }
   }

@@ -3,19 +3,22 @@
  *
  * Its elements are built once and filled again, so that the button stays under the finger that presses it.
  */
+import { ClosingBar } from "./closing-bar.ts";
 import { element, setShown, setText } from "./dom.ts";
 import { type HitState, HitView } from "./hit-view.ts";
 import { IncidentView } from "./incident-view.ts";
-import type { Alert, Incident, VerdictWord } from "./records.ts";
+import type { Alert, Disposition, Incident, VerdictWord } from "./records.ts";
 import { incidentCautions, notAlertedText, roundsText } from "./shot-wording.ts";
 import { localTime, utcStamp } from "./times.ts";
 import { type JudgeState, VerdictBar } from "./verdict-bar.ts";
 import type { GivenVerdict } from "./verdicts.ts";
-import { cautions, historyText, reasonText, severityText, unknownText } from "./wording.ts";
+import { cautions, dispositionText, historyText, reasonText, severityText, unknownText } from "./wording.ts";
 
 export interface DetailState extends HitState {
   readonly sending: boolean;
   readonly failure: string | null;
+  /** Why it could not be closed; empty if nothing failed. */
+  readonly closingFailure: string;
   readonly mayAcknowledge: boolean;
   readonly role: string;
   readonly collector_ms: number;
@@ -24,6 +27,7 @@ export interface DetailState extends HitState {
 
 export interface DetailListener {
   acknowledge(alert: number): void;
+  close(alert: number, disposition: Disposition): void;
   judge(incident: number, given: GivenVerdict): void;
   showIncident(incident: number): void;
   say(words: string): void;
@@ -41,6 +45,7 @@ export class AlertDetail {
   readonly #incident: IncidentView;
   readonly #unknown = element("ul", "unknown-why");
   readonly #verdict: VerdictBar;
+  readonly #closing: ClosingBar;
   readonly #button = element("button", "primary acknowledge", { type: "button", id: "acknowledge" });
   readonly #outcome = element("p", "outcome", { id: "acknowledge-outcome" });
   readonly #failure = element("p", "failure", { id: "acknowledge-failure", role: "alert" });
@@ -53,6 +58,7 @@ export class AlertDetail {
     this.#verdict = new VerdictBar((given) => {
       if (this.#shown !== null) listener.judge(this.#shown.id, given);
     });
+    this.#closing = new ClosingBar((alert, disposition) => listener.close(alert, disposition));
     this.#button.addEventListener("click", () => {
       const id = Number(root.dataset["alertId"]);
       if (this.#button.getAttribute("aria-disabled") !== "true") listener.acknowledge(id);
@@ -64,7 +70,7 @@ export class AlertDetail {
       this.#hit.root,
       this.#incident.root,
       this.#unknown,
-      element("footer", "answer", {}, this.#verdict.root, element("div", "answer-line", {}, this.#button, words)),
+      element("footer", "answer", {}, this.#verdict.root, element("div", "answer-line", {}, this.#button, words, this.#closing.root)),
     );
     root.append(this.#empty, this.#body);
     this.showNone("");
@@ -138,6 +144,7 @@ export class AlertDetail {
     const quiet = incident.alert === null ? `Raised no alert: ${notAlertedText(incident)}` : `Raised alert ${incident.alert}, which the collector does not give now`;
     this.#showIncident(incident, state, []);
     setShown(this.#button, false);
+    this.#closing.hide();
     setText(this.#outcome, quiet);
     setText(this.#failure, "");
   }
@@ -192,13 +199,17 @@ export class AlertDetail {
     // Not `disabled`: that would take the focus away while the request is under way.
     this.#button.setAttribute("aria-disabled", String(!able));
     setText(this.#button, state.sending ? "Acknowledging…" : state.failure === null ? "Acknowledge (a)" : "Try again (a)");
-    const when = alert.acknowledged_at;
-    if (!open) {
-      const time = when === null ? "" : ` at ${localTime(Date.parse(when))} (${utcStamp(when).replace(/\.\d+/, "")})`;
-      setText(this.#outcome, `✓ Acknowledged by ${alert.acknowledged_by ?? "unknown"}${time}`);
+    this.#closing.show(alert, state.mayAcknowledge, state.closingFailure);
+    if (alert.disposition !== null) {
+      setText(this.#outcome, `✓ Closed as ${dispositionText(alert.disposition)} by ${alert.closed_by ?? "unknown"}${atTime(alert.closed_at)}`);
+    } else if (!open) {
+      setText(this.#outcome, `✓ Acknowledged by ${alert.acknowledged_by ?? "unknown"}${atTime(alert.acknowledged_at)}`);
     } else {
       setText(this.#outcome, state.mayAcknowledge ? "" : `Your role (${state.role}) cannot acknowledge alerts`);
     }
     setText(this.#failure, open && state.failure !== null ? `Not acknowledged: ${state.failure}` : "");
   }
 }
+
+const atTime = (when: string | null): string =>
+  when === null ? "" : ` at ${localTime(Date.parse(when))} (${utcStamp(when).replace(/\.\d+/, "")})`;

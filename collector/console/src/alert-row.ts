@@ -4,8 +4,8 @@ import { Picture } from "./picture.ts";
 import { PlatePair } from "./plate-pair.ts";
 import { type Alert, type HitAlert, type ShotAlert, happenedAt } from "./records.ts";
 import { coordinatesText, counted, probabilityText, roundsText, verdictText, whereText } from "./shot-wording.ts";
-import { duration, latency, localTime } from "./times.ts";
-import { cautions, reasonText, severityText, unknownText } from "./wording.ts";
+import { duration, latency, localTime, percent } from "./times.ts";
+import { cautions, dispositionText, furtherText, reasonText, severityText, unknownText } from "./wording.ts";
 
 /** What the list needs to know of an alert beside the alert. */
 export interface RowState {
@@ -46,7 +46,7 @@ class HitFace implements Face<HitAlert> {
     return {
       chip: severityText(entry),
       title: reasonText(entry),
-      place: `${read.device} · ${read.camera} · ${latency(alert.latency_ms)}`,
+      place: [read.device, read.camera, latency(alert.latency_ms), alert.probability === null ? "" : percent(alert.probability), furtherText(alert)].filter(Boolean).join(" · "),
       spoken: [`read ${[...read.text].join(" ")}`, `listed ${[...entry.plate].join(" ")}`, reasonText(entry)],
     };
   }
@@ -150,6 +150,8 @@ export class AlertRow {
     const merged = alert.kind === "shot" && alert.incident.merged_into !== null;
     const labels = [
       state.failure === null ? "" : "NOT ACKNOWLEDGED: failed",
+      alert.recalled_why === null ? "" : "Recalled",
+      alert.state === "new" && alert.escalated_at !== null ? "Escalated" : "",
       merged ? "Merged" : alert.support === "unsupported" ? "No longer supported" : "",
       alert.historical ? "Historical" : "",
       state.sameVehicle,
@@ -157,10 +159,11 @@ export class AlertRow {
     setText(this.#caution, labels.join(" · "));
     setShown(this.#caution, labels.length > 0);
     setText(this.#place, words.place);
-    setText(this.#state, alert.state === "new" ? "NEW" : `✓ ${alert.acknowledged_by ?? ""}`);
+    const done = alert.disposition === null ? (alert.acknowledged_by ?? "") : dispositionText(alert.disposition);
+    setText(this.#state, alert.state === "new" ? "NEW" : `✓ ${done}`);
     this.#happened_ms = Date.parse(happenedAt(alert));
     this.tick(state.collector_ms);
-    const spoken = [alert.state === "new" ? "New alert" : "Acknowledged alert", ...words.spoken, ...cautions(alert, state.collector_ms)];
+    const spoken = [{ new: "New alert", acknowledged: "Acknowledged alert", closed: "Closed alert" }[alert.state], ...words.spoken, ...cautions(alert, state.collector_ms)];
     if (state.sameVehicle !== "") spoken.push(state.sameVehicle);
     const verb = { hit: "captured", shot: "fired", unknown: "raised" }[alert.kind];
     this.button.setAttribute("aria-label", `${spoken.join(", ")}, ${verb} ${localTime(this.#happened_ms)}`);

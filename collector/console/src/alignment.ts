@@ -1,10 +1,10 @@
 /**
  * A plate as read laid over the plate as listed, character by character.
  *
- * Pure. The alignment is Needleman and Wunsch's (J. Mol. Biol. 48, 1970) with costs for this one purpose: a pair that
+ * Pure. The matcher's own alignment is shown where the collector gives one ({@link columnsOf}). Otherwise it is Needleman and Wunsch's (J. Mol. Biol. 48, 1970) with costs for this one purpose: a pair that
  * the folded rule treats as one character (0/O, 1/I) is dearer than equal characters and cheaper than different ones.
  */
-import type { Slot } from "./records.ts";
+import type { Aligned, Slot } from "./records.ts";
 
 export type Agreement = "same" | "folded" | "different" | "unlisted" | "unread";
 
@@ -101,6 +101,22 @@ export function align(text: string, slots: readonly Slot[], listedPlate: string)
     }
   }
   return columns.reverse();
+}
+
+const AGREEMENTS: Readonly<Record<string, Agreement>> = { same: "same", other: "different", missing: "unread", extra: "unlisted" };
+
+/** The matcher's alignment as columns. Where it takes two characters for one (O and 0) they are shown as folded. */
+export function columnsOf(alignment: readonly Aligned[], slots: readonly Slot[]): Column[] {
+  const read = alignment.filter((one) => one.read !== "").map((one) => one.read);
+  const readSlots = slotsOfText(read, slots);
+  let at = 0;
+  return alignment.map((one) => {
+    const seen = one.read === "" ? null : one.read;
+    const known = AGREEMENTS[one.step] ?? "different";
+    const agreement = known === "same" && one.read !== one.entry ? "folded" : known;
+    const slot = seen === null ? [] : (readSlots[at++] ?? []);
+    return { read: seen, listed: one.entry === "" ? null : one.entry, agreement, slot, probability: seen === null ? null : one.read_p };
+  });
 }
 
 function percent(probability: number): string {

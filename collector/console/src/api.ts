@@ -1,6 +1,6 @@
 /** The collector's HTTP API. Every failure is one of three errors, by what the operator can do about it. */
 import { Unreadable, alertOf, incidentOf, verdictsOf } from "./parsing.ts";
-import type { Alert, Device, DeviceChange, EarlierVerdict, Incident, Passage, PlateRead, Session, ShotArrival, VerdictWord } from "./records.ts";
+import type { Alert, Device, DeviceChange, Disposition, EarlierVerdict, Incident, Passage, PlateRead, Session, ShotArrival, VerdictWord } from "./records.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -74,6 +74,10 @@ export const logout = (): Promise<unknown> => ask("POST", "/api/logout");
 export const me = (): Promise<Session> => ask("GET", "/api/me");
 export const alert = async (id: number): Promise<Alert> => understood(await ask("GET", `/api/alerts/${id}`), alertOf);
 export const acknowledge = async (id: number): Promise<Alert> => understood(await ask("POST", `/api/alerts/${id}/acknowledge`), alertOf);
+
+/** Say what became of an alert. */
+export const close = async (id: number, disposition: Disposition): Promise<Alert> =>
+  understood(await ask("POST", `/api/alerts/${id}/close`, { disposition }), alertOf);
 
 /** One page of alerts, newest first; `before` continues below that id. */
 export async function alerts(state: Alert["state"], limit: number, before: number | null = null): Promise<Alert[]> {

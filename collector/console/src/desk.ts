@@ -18,14 +18,14 @@ import { byId, setShown, setText } from "./dom.ts";
 import { Incidents } from "./incidents.ts";
 import { alertOf, incidentOf } from "./parsing.ts";
 import { PassageBook } from "./passage-book.ts";
-import type { Alert, ArrivedPicture, Device, Incident, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
+import type { Alert, ArrivedPicture, Device, Disposition, Incident, Passage, PlateRead, Session, ShotArrival } from "./records.ts";
 import { verdictText } from "./shot-wording.ts";
 import type { Sound } from "./sound.ts";
 import { type Kind, Stream } from "./stream.ts";
 import { Ticker, readParts, shotParts } from "./tickers.ts";
 import type { JudgeState } from "./verdict-bar.ts";
 import { type GivenVerdict, Verdicts } from "./verdicts.ts";
-import { sameVehicleText } from "./wording.ts";
+import { dispositionText, sameVehicleText } from "./wording.ts";
 
 const PAGE_LIMIT = 50;
 const PAGES = 4;
@@ -69,6 +69,8 @@ export class Desk {
   readonly #told = { reads: new Set<number>(), passages: new Set<number>(), devices: new Set<string>() };
   /** Passages that were asked for and have not been answered. */
   readonly #asked = new Set<number>();
+  /** Alerts that could not be closed, and why. */
+  readonly #notClosed = new Map<number, string>();
   #unseenReads: PlateRead[] = [];
   #unseenShots: ShotArrival[] = [];
   #collectorAhead_ms = 0;
@@ -95,6 +97,7 @@ export class Desk {
     this.#list = new AlertList(byId("alert-list", HTMLOListElement), scroll, newer, (id) => this.select(id));
     this.#detail = new AlertDetail(byId("detail", HTMLElement), {
       acknowledge: (id) => void this.acknowledge(id),
+      close: (id, disposition) => void this.closeAlert(id, disposition),
       judge: (incident, given) => void this.judge(incident, given),
       showIncident: (id) => void this.lookAt(id),
       say: (words) => this.#announcer.say(words),
@@ -158,6 +161,7 @@ export class Desk {
     this.#book.clear();
     this.#acknowledgements.close();
     this.#arrivedPictures.clear();
+    this.#notClosed.clear();
     this.#unseenReads = [];
     this.#unseenShots = [];
     this.#selected = this.#pinned = this.#looking = null;
@@ -235,6 +239,20 @@ export class Desk {
     this.#incidents.reveal(id);
   }
 
+  /** Show the alert of this number, also one that the page does not hold. */
+  async showAlert(id: number): Promise<void> {
+    const choice = ++this.#choices;
+    const known = this.#book.get(id);
+    const alert = known ?? (await this.#askForAlert(id));
+    if (choice !== this.#choices) return;
+    if (alert === undefined) {
+      this.#announcer.say(`Alert ${id} cannot be had from the collector`);
+      return;
+    }
+    if (known === undefined) this.#book.apply(alert, alert.id);
+    this.select(alert.id);
+  }
+
   /** Look at the next older incident that called nobody; at the newest from an alert, and after the oldest. */
   moveInHeard(): void {
     const ids = this.#incidents.notAlerted;
@@ -261,6 +279,24 @@ export class Desk {
     if (alert !== undefined && this.#mayAcknowledge) await this.#acknowledgements.give(alert);
   }
 
+  /** Say what became of an alert; why that failed stays with it until it is tried again. */
+  async closeAlert(id: number, disposition: Disposition): Promise<void> {
+    const turn = this.#turn;
+    if (!this.#mayAcknowledge) return;
+    this.#notClosed.delete(id);
+    try {
+      const closed = await api.close(id, disposition);
+      if (turn !== this.#turn) return;
+      this.#take(closed);
+      this.#announcer.say(`Closed as ${dispositionText(disposition)}`);
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      if (error instanceof api.SessionEnded) this.#onSessionEnd(`Your session has ended. Alert ${id} was not closed: log in and try again.`);
+      else this.#notClosed.set(id, `Not closed: ${(error as Error).message}.${error instanceof api.Unreachable ? " Trying again is safe." : ""}`);
+    }
+    this.#paintSoon();
+  }
+
   get #mayAcknowledge(): boolean {
     return MAY_ACKNOWLEDGE.has(this.#session?.role ?? "");
   }
@@ -272,7 +308,11 @@ export class Desk {
   #arrived(kind: Kind, record: unknown): void {
     if (kind === "alert") {
       const alert = alertOf(record);
-      if (this.#take(alert) && alert.state === "new") this.#announcer.call([alert]);
+      const before = this.#book.get(alert.id);
+      this.#take(alert);
+      // It calls again when its vehicle is seen elsewhere, when nobody answers, and when its entry is recalled.
+      const calls = before === undefined ? alert.state === "new" : alert.soundings > before.soundings;
+      if (calls) this.#announcer.call([alert]);
     } else if (kind === "read") {
       const read = record as PlateRead;
       this.#told.reads.add(read.id);
@@ -299,7 +339,8 @@ export class Desk {
 
   /** Take an alert as the collector says it is; true if it was not known. */
   #take(alert: Alert): boolean {
-    if (alert.state === "acknowledged") this.#acknowledgements.settled(alert.id);
+    if (alert.state !== "new") this.#acknowledgements.settled(alert.id);
+    if (alert.state === "closed") this.#notClosed.delete(alert.id);
     if (alert.kind === "shot") this.#incidents.arrived(alert.incident, this.#looking);
     return this.#book.apply(alert, this.#selected);
   }
@@ -536,6 +577,7 @@ export class Desk {
       cropHere: alert?.kind === "hit" && this.#isHere(alert.read.crop, alert.read.crop_here),
       isHere: (sha256, said) => this.#isHere(sha256, said),
       failure: alert === undefined ? null : this.#acknowledgements.failure(alert.id),
+      closingFailure: alert === undefined ? "" : (this.#notClosed.get(alert.id) ?? ""),
       passage: passage === null ? undefined : this.#passages.get(passage),
       otherAlerts: alert === undefined ? [] : this.#book.ofSameVehicle(alert),
       sending: alert !== undefined && this.#acknowledgements.sending(alert.id),

@@ -42,6 +42,24 @@ function enter(session: Session): void {
   setText(byId("user", HTMLSpanElement), session.user);
   desk.open(session, previousUser);
   previousUser = session.user;
+  showLinkedAlert();
+}
+
+/** The alert that a link leads to (`#alert=12`), until it is shown. */
+let linked: number | null = null;
+
+function takeLinkedAlert(): void {
+  const id = Number(new URLSearchParams(location.hash.slice(1)).get("alert"));
+  if (!Number.isSafeInteger(id) || id <= 0) return;
+  linked = id;
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+/** Show what a link has led to, once somebody is logged in. */
+function showLinkedAlert(): void {
+  if (linked === null || deskView.hidden) return;
+  void desk.showAlert(linked);
+  linked = null;
 }
 
 /** The one-time code of a login link. It leaves the address before it is used: history and screens do not keep it. */
@@ -64,6 +82,7 @@ async function logIn(credentials: api.Credentials): Promise<void> {
 }
 
 async function begin(): Promise<void> {
+  takeLinkedAlert();
   const code = takeLoginCode();
   if (code !== null) return logIn({ code });
   try {
@@ -142,6 +161,8 @@ document.addEventListener("visibilitychange", () => desk.tick());
 window.addEventListener("hashchange", () => {
   const code = takeLoginCode();
   if (code !== null && deskView.hidden) void logIn({ code });
+  takeLinkedAlert();
+  showLinkedAlert();
 });
 form.addEventListener("submit", (submission) => {
   submission.preventDefault();

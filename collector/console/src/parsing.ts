@@ -5,7 +5,7 @@
  * kinds, stages and verdicts. The invariant: an alert whose number and state can be read is never dropped; where the
  * rest is unknown or cannot be read it becomes an {@link UnknownAlert} that says so.
  */
-import type { Alert, EarlierVerdict, Ellipse, HotlistEntry, Incident, Location, NearbyRead, Place, PlateRead, Sensor, Silent, Verdict } from "./records.ts";
+import type { Alert, Aligned, EarlierVerdict, Ellipse, HotlistEntry, Incident, Location, NearbyRead, Place, PlateRead, Sensor, Silent, Verdict } from "./records.ts";
 
 /** A record is not what the API describes; the text says where, what was got and what was expected. */
 export class Unreadable extends Error {}
@@ -179,6 +179,14 @@ const incident = (part: Part): Incident => ({
   merged_into: part.maybe("merged_into", number),
 });
 
+const aligned = (part: Part): Aligned => ({
+  read: part.text("read"),
+  read_p: part.number("read_p"),
+  entry: part.text("entry"),
+  entry_p: part.number("entry_p"),
+  step: part.text("step"),
+});
+
 /** @throws Unreadable */
 export const incidentOf = (value: unknown): Incident => incident(new Part(value, "incident"));
 
@@ -187,7 +195,7 @@ export function alertOf(value: unknown): Alert {
   const part = new Part(value, "alert");
   const base = {
     id: part.number("id"),
-    state: part.oneOf("state", "new", "acknowledged"),
+    state: part.oneOf("state", "new", "acknowledged", "closed"),
     support: part.oneOf("support", "raised", "strengthened", "unsupported"),
     raised_at: part.text("raised_at"),
     latency_ms: part.number("latency_ms"),
@@ -195,12 +203,26 @@ export function alertOf(value: unknown): Alert {
     historical: part.truth("historical"),
     acknowledged_by: part.maybe("acknowledged_by", text),
     acknowledged_at: part.maybe("acknowledged_at", text),
+    soundings: part.maybe("soundings", number) ?? 1,
+    escalated_at: part.maybe("escalated_at", text),
+    recalled_why: part.maybe("recalled_why", text),
+    disposition: part.maybe("disposition", text),
+    closed_by: part.maybe("closed_by", text),
+    closed_at: part.maybe("closed_at", text),
+    suppressed: part.maybe("suppressed", number) ?? 0,
+    sites: part.has("trail") ? part.parts("trail", (point) => point.text("site")) : [],
   };
   // A collector from before there were shots does not name the kind.
   const named = part.maybe("kind", text) ?? "hit";
   try {
     if (named === "hit") {
-      return { ...base, kind: named, rule: part.text("rule"), entry: entry(part.part("entry")), read: read(part.part("read")) };
+      const match = part.has("match") ? part.part("match") : null;
+      const judged = {
+        probability: part.maybe("probability", number),
+        calibrated: match?.truth("calibrated") ?? false,
+        alignment: match?.parts("alignment", aligned) ?? null,
+      };
+      return { ...base, ...judged, kind: named, rule: part.text("rule"), entry: entry(part.part("entry")), read: read(part.part("read")) };
     }
     if (named === "shot") return { ...base, kind: named, incident: incident(part.part("incident")) };
     return { ...base, kind: "unknown", named, problem: "" };

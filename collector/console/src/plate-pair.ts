@@ -1,5 +1,5 @@
 /** The plate as read over the plate as listed, one tile a character, so that a difference cannot be overlooked. */
-import { type Agreement, type Column, LOW_PROBABILITY, align, describeColumn } from "./alignment.ts";
+import { type Agreement, type Column, LOW_PROBABILITY, align, columnsOf, describeColumn } from "./alignment.ts";
 import { element } from "./dom.ts";
 import type { HitAlert } from "./records.ts";
 
@@ -34,10 +34,12 @@ export class PlatePair {
   }
 
   show(alert: HitAlert): void {
-    const shown = JSON.stringify([alert.id, alert.read.text, alert.read.slots, alert.entry.plate]);
+    const { text, slots } = alert.read;
+    const shown = JSON.stringify([alert.id, text, slots, alert.entry.plate, alert.alignment]);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    this.columns = align(alert.read.text, alert.read.slots, alert.entry.plate);
+    const given = alert.alignment ?? [];
+    this.columns = given.length > 0 ? columnsOf(given, slots) : align(text, slots, alert.entry.plate);
     this.root.style.setProperty("--columns", String(Math.max(this.columns.length, 7)));
     this.#read.setAttribute("aria-label", `Read ${[...alert.read.text].join(" ")}`);
     this.#listed.setAttribute("aria-label", `Listed ${[...alert.entry.plate].join(" ")}`);

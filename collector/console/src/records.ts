@@ -77,10 +77,13 @@ export interface HotlistEntry {
   readonly notes: string | null;
 }
 
+/** The verdicts with which an alert is closed. */
+export type Disposition = "confirmed" | "misread" | "wrong-state" | "stale-entry" | "no-action";
+
 /** What every alert says, whatever it is about. */
 interface AlertBase {
   readonly id: number;
-  readonly state: "new" | "acknowledged";
+  readonly state: "new" | "acknowledged" | "closed";
   readonly support: "raised" | "strengthened" | "unsupported";
   readonly raised_at: string;
   /** From what it is about to when it was raised. */
@@ -89,12 +92,39 @@ interface AlertBase {
   readonly historical: boolean;
   readonly acknowledged_by: string | null;
   readonly acknowledged_at: string | null;
+  /** How often it has called for attention. */
+  readonly soundings: number;
+  readonly escalated_at: string | null;
+  /** Why its entry is no longer in force; null while it is. */
+  readonly recalled_why: string | null;
+  /** A {@link Disposition}, or a word that this page does not know yet. */
+  readonly disposition: string | null;
+  readonly closed_by: string | null;
+  readonly closed_at: string | null;
+  /** Further reads at a site that belong to it without a sound. */
+  readonly suppressed: number;
+  /** The sites where its vehicle was read, in order of time. */
+  readonly sites: readonly string[];
+}
+
+/** One column of the matcher's alignment: what was read, and what is listed, each with its probability. */
+export interface Aligned {
+  readonly read: string;
+  readonly read_p: number;
+  readonly entry: string;
+  readonly entry_p: number;
+  readonly step: string;
 }
 
 /** A plate read that matches a hotlist entry. */
 export interface HitAlert extends AlertBase {
   readonly kind: "hit";
   readonly rule: string;
+  /** P(this plate is that entry); null where the collector does not say. */
+  readonly probability: number | null;
+  readonly calibrated: boolean;
+  /** The matcher's alignment; null where the collector does not give one. */
+  readonly alignment: readonly Aligned[] | null;
   readonly entry: HotlistEntry;
   readonly read: PlateRead;
 }

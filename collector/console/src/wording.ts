@@ -1,5 +1,5 @@
 /** What an alert says, in the words the page uses for it. */
-import { type Alert, type Device, type HitAlert, type HotlistEntry, type Passage, type PlateRead, type UnknownAlert, happenedAt } from "./records.ts";
+import { type Alert, type Device, type Disposition, type HitAlert, type HotlistEntry, type Passage, type PlateRead, type UnknownAlert, happenedAt } from "./records.ts";
 import { reportTrouble } from "./device-wording.ts";
 import { incidentCautions, raisedText, roundsText, spokenShotText } from "./shot-wording.ts";
 import { duration, latency, localTime, percent } from "./times.ts";
@@ -10,10 +10,39 @@ export const severityText = (entry: HotlistEntry): string => (entry.severity ===
 
 export const listText = (entry: HotlistEntry): string => `${entry.list}, version ${entry.version}`;
 
+/** What let the hit through, and how likely the plate is the entry. */
 export function ruleText(alert: HitAlert): string {
-  if (alert.rule === "exact") return "exact";
-  if (alert.rule === "folded") return "folded 0/O 1/I";
-  return alert.rule;
+  const rule = alert.rule === "folded" ? "folded 0/O 1/I" : alert.rule;
+  return alert.probability === null ? rule : `${rule}, ${probabilityOfHit(alert)}`;
+}
+
+/** "97 %": P(this plate is that entry); empty where the collector does not say. */
+export function probabilityOfHit(alert: HitAlert): string {
+  if (alert.probability === null) return "";
+  return `${percent(alert.probability)}${alert.calibrated ? "" : ", not calibrated"}`;
+}
+
+const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
+  confirmed: "confirmed",
+  misread: "misread",
+  "wrong-state": "wrong state",
+  "stale-entry": "stale entry",
+  "no-action": "no action",
+};
+
+/** The dispositions that an alert of this kind can be closed with; a shot incident has its verdict beside them. */
+export function dispositionsFor(alert: Alert): readonly (readonly [word: Disposition, label: string])[] {
+  const all = Object.entries(DISPOSITIONS) as [Disposition, string][];
+  return alert.kind === "hit" ? all : all.filter(([word]) => word === "confirmed" || word === "no-action");
+}
+
+export const dispositionText = (word: string): string => (DISPOSITIONS as Readonly<Record<string, string>>)[word] ?? word;
+
+/** "2 further reads there; also at 9th, 11th": what else belongs to the alert; empty if nothing does. */
+export function furtherText(alert: Alert): string {
+  const elsewhere = [...new Set(alert.sites.slice(1))];
+  const reads = alert.suppressed === 1 ? "1 further read" : `${alert.suppressed} further reads`;
+  return [alert.suppressed > 0 ? `${reads} at a site` : "", elsewhere.length > 0 ? `seen again at ${elsewhere.join(", ")}` : ""].filter(Boolean).join("; ");
 }
 
 /** The camera and its place, as far as they are known. */
@@ -104,13 +133,15 @@ export function historyText(alert: Alert, passage: Passage | undefined): string 
   const later = alert.support !== "strengthened" ? "" : `; strengthened by later ${alert.kind === "hit" ? "frames" : "reports"}`;
   if (alert.kind === "shot") return `${raisedText(alert)}${later}`;
   const raised = `Raised ${localTime(Date.parse(alert.raised_at))}, ${latency(alert.latency_ms)} after capture`;
-  return `${raised}${later}${passage === undefined ? "" : `; ${camerasText(passage).toLowerCase()}`}`;
+  const further = furtherText(alert);
+  return `${raised}${later}${further === "" ? "" : `; ${further}`}${passage === undefined ? "" : `; ${camerasText(passage).toLowerCase()}`}`;
 }
 
 /** What must be known before anyone acts on the alert; empty when nothing stands against it. */
 export function cautions(alert: Alert, collector_ms: number): string[] {
   if (alert.kind === "shot") return incidentCautions(alert.incident, alert.support === "unsupported", collector_ms);
   const said: string[] = [];
+  if (alert.recalled_why !== null) said.push(`Recalled: ${alert.recalled_why}`);
   if (alert.support === "unsupported") {
     said.push(`No longer supported${alert.kind === "hit" ? ": a later revision of this read does not match the entry" : ""}`);
   }
@@ -127,5 +158,6 @@ export function spokenText(alert: Alert): string {
   if (alert.kind === "shot") return spokenShotText(alert.incident);
   if (alert.kind === "unknown") return `New alert: ${unknownText(alert)}, ${alert.why[0] ?? "no reason given"}`;
   const plate = [...alert.read.text].join(" ");
-  return `New alert: ${plate}, ${reasonText(alert.entry)}, ${alert.read.device}, ${alert.read.camera}`;
+  if (alert.recalled_why !== null) return `Recalled: alert ${alert.id}, ${plate}`;
+  return `${alert.soundings > 1 ? "Alert again" : "New alert"}: ${plate}, ${reasonText(alert.entry)}, ${alert.read.device}, ${alert.read.camera}`;
 }

@@ -4,7 +4,7 @@ Pages go by id (``before``), so that a page stays what it was while new rows arr
 that sent them: a hash that another device completed does not count as here.
 """
 
-from collector.store.queries.of_alerts import alerts, alerts_by_id
+from collector.store.queries.of_alerts import Wanted, alerts, alerts_by_id, reads_of_alert
 from collector.store.queries.of_devices import device_changes, devices, picture_arrival, picture_is_here
 from collector.store.queries.of_incidents import incident_revisions, incidents, incidents_by_id
 from collector.store.queries.of_reads import MAX_PAGE, passages, passages_by_id, reads, reads_by_id
@@ -12,6 +12,7 @@ from collector.store.queries.of_shots import shots, shots_by_id
 
 __all__ = [
     "MAX_PAGE",
+    "Wanted",
     "alerts",
     "alerts_by_id",
     "device_changes",
@@ -25,6 +26,7 @@ __all__ = [
     "picture_is_here",
     "reads",
     "reads_by_id",
+    "reads_of_alert",
     "shots",
     "shots_by_id",
 ]

@@ -198,8 +198,8 @@ async def seed(store: Store, now_ns: int) -> None:
             )
         )
         await tx.execute(
+            # Numbered by the database, as those that a test adds.
             insert(tables.hotlist_entry).values(
-                id=1,
                 list="stolen",
                 plate="7ABC123",
                 region="US-TX",
@@ -221,6 +221,41 @@ async def seed(store: Store, now_ns: int) -> None:
                 state="new",
                 historical=False,
                 raised_at_ns=now_ns + 12_345_678,
+                revision=0,
+                probability=0.97,
+                match={
+                    "probability": 0.97,
+                    "calibrated": True,
+                    "threshold": 0.3,
+                    "alignment": [["7", 0.9, "7", 0.9, "same"]],
+                    "otherwise": [["1ABC123", 0.05]],
+                    "list_version": 1,
+                    "list_age_ns": 3_600 * 10**9,
+                    "matcher": "m2",
+                },
+                site="5th-and-main",
+                passed_at_ns=captured_at_ns - 100_000_000,
+                escalate_at_ns=now_ns + 132_345_678_000,
+            )
+        )
+        await tx.execute(
+            insert(tables.alert_read).values(
+                alert_id=1,
+                read_id=1,
+                part="raised",
+                site="5th-and-main",
+                passed_at_ns=captured_at_ns - 100_000_000,
+                probability=0.97,
+                supports=True,
+                latitude=40.7,
+                longitude=-74.0,
+                direction="N",
+                attached_at_ns=now_ns + 12_345_678,
+            )
+        )
+        await tx.execute(
+            insert(tables.alert_change).values(
+                alert_id=1, at_ns=now_ns + 12_345_678, who="", action="raised", detail={"read": 1}
             )
         )
         await tx.execute(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from collector.alerts.rules import Rules
 from collector.api.composing import compose
 from collector.api.times import rfc3339
 from collector.store import feed, tables
@@ -74,15 +75,67 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
             "reason": "stolen vehicle",
             "severity": "high",
             "notes": "",
+            "is_pattern": False,
+            "category": "other",
+            "case_number": "",
+            "reference": "",
+            "owner": "",
+            "vehicle": {"make": "", "model": "", "colour": "", "year": None},
+            "handling": "",
+            "expires_at": None,
+            "covert": False,
         },
         "historical": False,
         "acknowledged_by": None,
         "acknowledged_at": None,
+        "probability": 0.97,
+        "match": {
+            "calibrated": True,
+            "threshold": 0.3,
+            "alignment": [{"read": "7", "read_p": 0.9, "entry": "7", "entry_p": 0.9, "step": "same"}],
+            "otherwise": [["1ABC123", 0.05]],
+            "revision": 0,
+            "list_version": 1,
+            "list_age_s": 3_600.0,
+            "matcher": "m2",
+        },
+        "soundings": 1,
+        "escalate_at": rfc3339(now_ns + 132_345_678_000),
+        **dict.fromkeys(("escalated_at", "recalled_at", "recalled_why", "disposition", "closed_by", "closed_at")),
+        **dict.fromkeys(("image_check", "record_check", "field_outcome", "confirm_by", "ask")),
+        "muted": False,
+        "notified": [],
+        "site": "5th-and-main",
+        "trail": [
+            {
+                "read": 1,
+                "part": "raised",
+                "device": "lpr-1",
+                "camera": "north",
+                "site": "5th-and-main",
+                "at": rfc3339(now_ns - 500 * MS_NS),
+                "probability": 0.97,
+                "supports": True,
+                "latitude": 40.7,
+                "longitude": -74.0,
+                "direction": "N",
+                "distance_m": None,
+            }
+        ],
+        "suppressed": 0,
         "read": read,
         "incident": None,
     }
-    assert answer.json() == alert
-    assert listed.json() == {"alerts": [alert]}
+    told = answer.json()
+    assert told.pop("hand_off").startswith("NOT CONFIRMED: nobody has asked its source.")
+    attached_at = rfc3339(now_ns + 12_345_678)
+    assert told.pop("reads") == [
+        {"part": "raised", "attached_at": attached_at, "probability": 0.97, "supports": True, "read": read}
+    ]
+    assert told.pop("changes") == [{"id": 1, "at": attached_at, "who": None, "action": "raised", "detail": {"read": 1}}]
+    assert told == alert
+    (one,) = listed.json()["alerts"]
+    assert {name: value for name, value in one.items() if name != "hand_off"} == alert
 
 
 async def test_shots_and_devices_are_told_as_the_contract_says(desk: Any, clock: Any) -> None:
@@ -137,7 +190,7 @@ async def test_pages_and_filters(desk: Any) -> None:
     [
         "/api/alerts?limit=0",
         "/api/alerts?limit=501",
-        "/api/alerts?state=closed",
+        "/api/alerts?state=gone",
         "/api/alerts?before=99999999999999999999",
         "/api/alerts/99999999999999999999",
         "/api/alerts/x",
@@ -249,6 +302,6 @@ async def test_the_stream_tells_of_passages(desk: Any) -> None:
     await _join(desk)
     async with desk.store.read() as tx:
         (row,) = [row for row in await feed.after(tx, 0) if row.kind is FeedKind.PASSAGE]
-    message = (await compose(desk.store, [row]))[row.number]
+    message = (await compose(desk.store, [row], Rules()))[row.number].text
     assert message.startswith(f"id: {row.number}\nevent: passage\ndata: ")
     assert [read["id"] for read in json.loads(message.split("data: ")[1])["reads"]] == [1, 2]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from collector.alerts.rules import Rules
 from collector.api.composing import compose
 from collector.api.times import rfc3339
 from collector.store import feed, tables
@@ -156,9 +157,19 @@ async def test_its_alert_stands_in_the_same_queue_and_is_acknowledged_the_same_w
         "historical": False,
         "acknowledged_by": None,
         "acknowledged_at": None,
+        **dict.fromkeys(("probability", "match", "escalate_at", "escalated_at", "recalled_at", "recalled_why")),
+        **dict.fromkeys(("disposition", "closed_by", "closed_at", "image_check", "record_check", "field_outcome")),
+        **dict.fromkeys(("confirm_by", "ask", "site")),
+        "soundings": 1,
+        "muted": False,
+        "notified": [],
+        "trail": [],
+        "suppressed": 0,
+        "hand_off": newest["hand_off"],
         "read": None,
         "incident": incident,
     }
+    assert newest["hand_off"].startswith("NOT CONFIRMED: heard by sensors only.\nAlert 2: 2 rounds at ")
     assert (hit["kind"], hit["incident"]) == ("hit", None)
     assert (acknowledged["state"], acknowledged["acknowledged_by"]) == ("acknowledged", "operator")
     assert [alert["id"] for alert in left] == [1]
@@ -275,10 +286,10 @@ async def test_pages_go_by_id_and_pass_over_what_went_into_another(shot: Any) ->
 async def test_the_stream_tells_of_incidents(shot: Any) -> None:
     async with shot.store.read() as tx:
         rows = {row.kind: row for row in await feed.after(tx, 5)}
-    messages = await compose(shot.store, list(rows.values()))
-    incident = messages[rows[FeedKind.INCIDENT].number]
+    messages = await compose(shot.store, list(rows.values()), Rules())
+    incident = messages[rows[FeedKind.INCIDENT].number].text
     assert incident.startswith("id: 6\nevent: incident\ndata: ")
-    alert = json.loads(messages[rows[FeedKind.ALERT].number].split("data: ")[1])
+    alert = json.loads(messages[rows[FeedKind.ALERT].number].text.split("data: ")[1])
     assert alert["incident"] == json.loads(incident.split("data: ")[1])
 
 

@@ -1,14 +1,28 @@
+import contextlib
+import csv
+import io
 import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from collector.commands import hotlist
+from collector.commands import hotlist_import, hotlist_lists, hotlist_search
 from collector.commands.hotlist import app
 from collector.errors import StoreRefusedError
 from collector.store.database import sqlite_url
+
+
+@pytest.fixture(autouse=True)
+def made_store(migrated_file: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_file, tmp_path / "c.db")
 
 
 def run(tmp_path: Path, content: bytes, *more: str) -> Result:
@@ -57,7 +71,7 @@ def test_an_import_that_was_not_done_does_not_exit_as_one_that_left_out_rows(
     async def overtaken(*_: Any, **__: Any) -> None:
         raise StoreRefusedError("hotlist stolen: another import of it came between")
 
-    monkeypatch.setattr(hotlist, "import_hotlist", overtaken)
+    monkeypatch.setattr(hotlist_import, "import_hotlist", overtaken)
     result = run(tmp_path, b"plate\n7ABC123\n?\n")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "another import of it came between" in result.stderr
@@ -68,3 +82,198 @@ def test_a_missing_file_exits_2(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["import", str(tmp_path / "no.csv"), "--list", "x", "--store", store])
     assert result.exit_code == 2
     assert "No such file" in result.stderr
+
+
+_MAIN = "from collector.cli import main; main()"
+LIST = (
+    b"plate,state,pattern,category,reason,case,make,year,expires,covert_to,notes\n"
+    b'7abc123,TX,,stolen-vehicle,carjacking,26-1,HOND,2003,2026-12-01T06:30Z,,"a, b"\n'
+    b"7AB?1*,,yes,be-on-lookout,witness,26-2,,,,,\n"
+    b"CC33,,,gang,watch,26-3,,,,ada,\n"
+)
+
+
+def ask(tmp_path: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--store", sqlite_url(tmp_path / "c.db")])
+
+
+def lines(result: Result) -> list[Any]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def audited(tmp_path: Path) -> list[tuple[str, Any]]:
+    with contextlib.closing(sqlite3.connect(tmp_path / "c.db")) as store:
+        return [(action, json.loads(detail)) for action, detail in store.execute("SELECT action, detail FROM audit")]
+
+
+@pytest.fixture
+def ada(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (hotlist_lists, hotlist_search):
+        monkeypatch.setattr(module, "person", lambda: "ada")
+
+
+def test_only_checking_changes_nothing(tmp_path: Path) -> None:
+    result = run(tmp_path, LIST, "--check")
+    assert (result.exit_code, "only checked: 3 entries, 0 rejected" in result.stdout) == (0, True)
+    assert lines(ask(tmp_path, "list", "--json")) == []
+    assert json.loads(run(tmp_path, LIST, "--check", "--json").stdout)["imported"] is False
+
+
+def test_rejected_rows_go_to_a_file_for_their_owner_alone(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    result = run(tmp_path, b'plate,reason\n7ABC123,\n?,"x, y"\n' + b"-,z\n" * 30, "--rejected", str(bad))
+    assert result.exit_code == 1
+    assert f"… and 11 more; {bad} has them all" in result.stdout
+    rows = list(csv.reader(io.StringIO(bad.read_text())))
+    assert rows[:2] == [
+        ["line", "reason", "row"],
+        ["3", "plate: got '?', expected 2 to 12 letters or digits", "?", "x, y"],
+    ]
+    assert len(rows) == 32
+    assert bad.stat().st_mode & 0o777 == 0o600
+
+
+def test_wrong_usage_exits_2_and_says_what_is_right(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("columns: {LIC: number}\n")
+    for more, said in (
+        (("--preset", "excel"), "--preset: got 'excel', expected one of generic, plate-state, ncic"),
+        (("--mapping", str(tmp_path / "m.yaml")), "m.yaml:1: columns.LIC"),
+        (("--mapping", str(tmp_path / "m.yaml"), "--preset", "ncic"), "expected one of them"),
+        (("--member", "a"), "--member names a file of a zip archive"),
+        (("--rejected", str(tmp_path / "no" / "bad.csv")), "nothing was imported"),
+    ):
+        result = run(tmp_path, b"plate\n7ABC123\n", *more)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert "there are no lists yet" in ask(tmp_path, "list").stdout
+
+
+def test_presets_and_mappings_are_said(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("columns: {KZ: plate}\n")
+    assert "preset generic with m.yaml" in run(tmp_path, b"KZ\nAB12\n", "--mapping", str(tmp_path / "m.yaml")).stdout
+    result = run(tmp_path, b"LIC,LIS\nAB12,TX\n", "--preset", "ncic")
+    assert "unverified until your state supplies a sample" in result.stdout
+    assert (
+        json.loads(run(tmp_path, b"AB12;TX\n", "--preset", "plate-state", "--json").stdout)["layout"] == "plate-state"
+    )
+
+
+def test_lists_their_versions_and_differences(tmp_path: Path) -> None:
+    run(tmp_path, b"plate,reason\nAA11,x\nBB22,x\n")
+    run(tmp_path, b"plate,reason\nAA11,y\nCC33,x\n?,\n")
+    (one,) = lines(ask(tmp_path, "list", "--json"))
+    assert (one["list"], one["version"], one["entries"], one["age"]) == ("stolen", 2, 2, "current")
+    assert "stolen  version 2  2 entries  current, confirmed 0 min ago by stolen.csv" in ask(tmp_path, "list").stdout
+    (shown,) = lines(ask(tmp_path, "show", "stolen", "--json"))
+    assert [(each["version"], each["rejected"]) for each in shown["versions"]] == [(2, 1), (1, 0)]
+    assert "1 added, 1 changed, 1 removed, 0 unchanged, 1 rejected" in ask(tmp_path, "show", "stolen").stdout
+    (compared,) = lines(ask(tmp_path, "diff", "stolen", "--json"))
+    assert [each["change"] for each in compared["differences"]] == ["added", "changed", "removed"]
+    assert compared["differences"][1]["was"] == {"reason": "x"}
+    text = ask(tmp_path, "diff", "stolen", "1", "2").stdout
+    assert "+ CC33" in text
+    assert "- BB22" in text
+    assert "~ AA11  any state  reason: 'x' to 'y'" in text
+    assert "… and 2 more" in ask(tmp_path, "diff", "stolen", "--limit", "1").stdout
+
+
+def test_going_back(tmp_path: Path) -> None:
+    run(tmp_path, b"plate\nAA11\nBB22\n")
+    run(tmp_path, b"plate\nCC33\n")
+    assert "stolen is version 3, as it was in version 1: 2 added" in ask(tmp_path, "rollback", "stolen", "1").stdout
+    (done,) = lines(ask(tmp_path, "rollback", "stolen", "2", "--json"))
+    assert (done["version"], done["added"], done["removed"]) == (4, 1, 2)
+    result = ask(tmp_path, "rollback", "stolen", "9")
+    assert (result.exit_code, "got version 9, but it has versions 1, 2, 3, 4" in result.stderr) == (2, True)
+    assert [action for action, _ in audited(tmp_path)] == ["hotlist.import"] * 2 + ["hotlist.rollback"] * 2
+
+
+@pytest.mark.usefixtures("ada")
+def test_covert_entries_are_shown_to_those_they_name_and_audited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, LIST)
+    (found,) = lines(ask(tmp_path, "search", "CC33", "--json"))
+    number = str(found["id"])
+    assert (found["covert_to"], found["in_force"]) == (["ada"], True)
+    assert "covert: ada" in ask(tmp_path, "show", "--entry", number).stdout
+    assert "CC33" in ask(tmp_path, "diff", "stolen").stdout
+    looks = [detail for action, detail in audited(tmp_path) if action == "hotlist.look"]
+    assert [look["how"] for look in looks] == ["search", "show", "diff"]
+    assert all(look["entries"] == [int(number)] for look in looks)
+    for module in (hotlist_lists, hotlist_search):
+        monkeypatch.setattr(module, "person", lambda: "bob")
+    assert lines(ask(tmp_path, "search", "CC33", "--json")) == []
+    hidden, missing = ask(tmp_path, "show", "--entry", number), ask(tmp_path, "show", "--entry", "999")
+    assert (hidden.exit_code, hidden.stderr) == (2, missing.stderr.replace("999", number))
+    assert "CC33" not in ask(tmp_path, "diff", "stolen").stdout
+    assert "CC33" not in ask(tmp_path, "export", "stolen", "--covert").stdout
+    assert len([1 for action, _ in audited(tmp_path) if action == "hotlist.look"]) == 3
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize(("format_", "suffix"), [("csv", "csv"), ("json-lines", "jsonl")])
+def test_what_is_exported_imports_as_the_same_list(tmp_path: Path, format_: str, suffix: str) -> None:
+    run(tmp_path, LIST)
+    out = tmp_path / f"out.{suffix}"
+    result = ask(tmp_path, "export", "stolen", "--output", str(out), "--format", format_, "--covert")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert out.stat().st_mode & 0o777 == 0o600
+    again = CliRunner().invoke(
+        app, ["import", str(out), "--list", "stolen", "--store", sqlite_url(tmp_path / "c.db"), "--json"]
+    )
+    shown = json.loads(again.stdout)
+    assert (shown["unchanged"], shown["added"], shown["changed"], shown["removed"]) == (3, 0, 0, 0)
+    exports = [detail for action, detail in audited(tmp_path) if action == "hotlist.export"]
+    assert exports == [{"version": 1, "to": str(out), "covert": [3]}]
+
+
+def test_without_covert_those_entries_are_left_out(tmp_path: Path) -> None:
+    run(tmp_path, LIST)
+    rows = list(csv.DictReader(io.StringIO(ask(tmp_path, "export", "stolen").stdout)))
+    assert [row["plate"] for row in rows] == ["7ABC123", "7AB?1*"]
+    assert (rows[0]["state"], rows[0]["notes"], rows[0]["expires"]) == ("US-TX", "a, b", "2026-12-01T06:30:00+00:00")
+    assert ask(tmp_path, "export", "stolen", "--version", "7").exit_code == 2
+
+
+def test_searching_says_when_there_is_nothing_and_when_there_is_more(tmp_path: Path) -> None:
+    run(tmp_path, LIST)
+    assert "no list has ZZ99" in ask(tmp_path, "search", "ZZ99").stdout
+    result = ask(tmp_path, "search", "7AB?1*", "--limit", "1")
+    assert ("more than 1" in result.stderr, len(result.stdout.splitlines())) == (True, 1)
+    assert ask(tmp_path, "search", "?").exit_code == 2
+    run(tmp_path, b"plate\nAA11\n")
+    (ended,) = [one for one in lines(ask(tmp_path, "search", "7ABC123", "--all", "--json")) if not one["is_pattern"]]
+    assert (ended["in_force"], ended["end_version"], ended["case_number"]) == (False, 2, "26-1")
+
+
+def test_every_command_has_an_example() -> None:
+    for name in ("import", "list", "show", "diff", "rollback", "search", "export"):
+        result = CliRunner().invoke(app, [name, "--help"])
+        assert (result.exit_code, f"Example: collector hotlist {name}" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_an_import_that_is_stopped_changes_nothing_and_is_in_nobodys_way(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    run(tmp_path, b"plate\nAA11\n")
+    large = tmp_path / "large.csv"
+    large.write_text("plate\n" + "".join(f"B{at:06}\n" for at in range(60_000)))
+    url = sqlite_url(tmp_path / "c.db")
+    command = [sys.executable, "-c", _MAIN, "hotlist", "import", str(large), "--list", "stolen", "--store", url]
+    with (
+        contextlib.closing(sqlite3.connect(tmp_path / "c.db")) as looking,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running,
+    ):
+        # Stopped once some of it is written.
+        while looking.execute("SELECT count(*) FROM hotlist_entry").fetchone()[0] < 5_000 and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(number)
+        assert running.wait(60) == code
+    (one,) = lines(ask(tmp_path, "list", "--json"))
+    assert (one["version"], one["entries"], one["drafting"]) == (1, 1, number is signal.SIGKILL)
+    assert lines(ask(tmp_path, "search", "B000001", "--all", "--json")) == []
+    assert json.loads(run(tmp_path, b"plate\nAA11\nCC33\n", "--json").stdout)["version"] == 2
+    with contextlib.closing(sqlite3.connect(tmp_path / "c.db")) as looking:
+        assert looking.execute("SELECT plate FROM hotlist_entry ORDER BY 1").fetchall() == [("AA11",), ("CC33",)]

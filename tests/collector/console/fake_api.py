@@ -161,11 +161,13 @@ class FakeCollector:
         return {
             "id": next(self._ids), "kind": "hit", "incident": None,
             "state": "new", "support": "raised", "raised_at": timestamp(datetime.now(UTC)), "latency_ms": 512,
-            "rule": "exact" if plate == read["text"] else "folded",
+            "rule": "exact" if plate == read["text"] else "likely",
             "why": [f"read {read['text']} is listed as {plate}"],
             "entry": {"plate": plate, "region": "US-TX", "list": "stolen-vehicles", "version": 12,
                       "reason": "Stolen vehicle", "severity": "high", "notes": None, **(entry or {})},
-            "historical": False, "acknowledged_by": None, "acknowledged_at": None, "read": read, **changes,
+            "historical": False, "acknowledged_by": None, "acknowledged_at": None, "soundings": 1, "escalated_at": None,
+            "recalled_why": None, "disposition": None, "closed_by": None, "closed_at": None, "suppressed": 0,
+            "trail": [{"site": read["site"]}], "probability": None, "match": None, "read": read, **changes,
         }  # fmt: skip
 
     def sensor(self, name: str, east_m: float, north_m: float, **changes: Any) -> Record:
@@ -405,6 +407,17 @@ class FakeCollector:
                 known |= {"state": "acknowledged", "acknowledged_by": name}
                 known["acknowledged_at"] = timestamp(datetime.now(UTC))
                 self._publish("alert", known)
+            return known
+
+        @app.post("/api/alerts/{number}/close")
+        async def close(number: int, given: Record, name: str = user) -> Record:
+            known = self.alerts[number]
+            if known.get("disposition") not in (None, given["disposition"]):
+                raise HTTPException(409, f"alert {number}: {known['closed_by']} has closed it")
+            known |= {"state": "closed", "disposition": given["disposition"], "closed_by": name}
+            known["acknowledged_by"] = known["acknowledged_by"] or name
+            known["closed_at"] = timestamp(datetime.now(UTC))
+            self._publish("alert", known)
             return known
 
         @app.get("/api/reads")

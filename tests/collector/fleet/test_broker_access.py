@@ -132,7 +132,7 @@ def test_whether_a_file_knows_a_device() -> None:
 
 def test_what_the_readme_has_people_run_makes_what_it_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = Path(__file__).parents[3] / "configs" / "mosquitto" / "README.md"
-    [block] = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    block, for_notices = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(readme), "exec"), {})
     made = {path.name for path in tmp_path.iterdir()}
@@ -151,3 +151,39 @@ def test_what_the_readme_has_people_run_makes_what_it_lists(tmp_path: Path, monk
     }
     assert broker_access.knows((tmp_path / "dynamic-security.json").read_bytes(), "trailer-1")
     assert {stat.S_IMODE(key.stat().st_mode) for key in tmp_path.glob("*.key")} == {0o600}
+    exec(compile(for_notices, str(readme), "exec"), {})
+    access = (tmp_path / "dynamic-security.json").read_bytes()
+    assert broker_access.knows(access, broker_access.NOTICES)
+    assert broker_access.knows(access, "nightjar.listener-cad")
+
+
+def test_notices_are_published_by_one_name_and_heard_by_agency() -> None:
+    file = broker_access.with_notices(broker_access.render(["trailer-1"]), "nightjar/alerts")
+    file = broker_access.with_listener(file, "nightjar.listener-cad", "nightjar/alerts", ["springfield"])
+    assert grants(file, broker_access.NOTICES) == {("publishClientSend", "nightjar/alerts/+")}
+    assert grants(file, "nightjar.listener-cad") == {
+        ("publishClientReceive", "nightjar/alerts/springfield"),
+        ("subscribePattern", "nightjar/alerts/springfield"),
+    }
+    assert grants(file, "trailer-1") == grants(broker_access.render(["trailer-1"]), "trailer-1")
+
+
+def test_the_same_can_be_said_to_a_running_broker() -> None:
+    role, client = json.loads(broker_access.notices_addition("nightjar/alerts"))["commands"]
+    assert (role["command"], role["rolename"], client["username"]) == ("createRole", *[broker_access.NOTICES] * 2)
+    asked = broker_access.listener_addition("nightjar.listener-cad", "alerts", ["springfield"])
+    assert json.loads(asked)["commands"][1]["username"] == "nightjar.listener-cad"
+
+
+@pytest.mark.parametrize("prefix", ["nightjar", "nightjar/v1", "nightjar/v1/x", "a/#", "a/+", "", "a//b", "$CONTROL"])
+def test_notices_stay_away_from_the_devices(prefix: str) -> None:
+    with pytest.raises(AccessError, match="prefix: got"):
+        broker_access.notices_addition(prefix)
+
+
+@pytest.mark.parametrize("name", ["nightjar.collector", "nightjar.listener-", "trailer-1", "nightjar.listener-A"])
+def test_a_listener_is_called_one(name: str) -> None:
+    with pytest.raises(AccessError, match="listener: got"):
+        broker_access.listener_addition(name, "alerts", ["springfield"])
+    with pytest.raises(TopicError):
+        broker_access.listener_addition("nightjar.listener-cad", "alerts", ["#"])

@@ -10,7 +10,7 @@ def read(text: str, encoding: str = "utf-8") -> HotlistFile:
 
 
 def test_all_columns_in_any_order_and_unknown_ones_left_alone() -> None:
-    file = read("reason,PLATE,colour,State,severity,notes\nstolen,7abc-123,red,tx,high,armed\n")
+    file = read("reason,PLATE,paint,State,severity,notes\nstolen,7abc-123,red,tx,high,armed\n")
     assert file.entries == (EntryRow("7ABC123", "US-TX", "stolen", "high", "armed"),)
     assert (file.encoding, file.delimiter, file.respelled, file.bad) == ("utf-8", ",", 1, ())
 

@@ -47,7 +47,8 @@ class Bench:
         self.store = store
         self.link = RecordingLink()
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.matcher = Matcher()
+        self.matcher: Any = Matcher()
+        self.listing: Any = None
         self.pictures = PictureFolder(folder / "pictures")
         self.intake = Intake(store, MediaIntake(self.pictures), lambda: Raising(self.matcher), clock.utc_ns, 120)
         downlink = Downlink(self.link, self.key, store.store_id, clock.utc_ns)
@@ -92,8 +93,9 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(store: Store, tmp_path: Path, clock: Any, make: Any) -> AsyncIterator[Bench]:
+async def bench(store: Store, tmp_path: Path, clock: Any, make: Any, listing: Any) -> AsyncIterator[Bench]:
     clock.now_utc_ns = make.now_ns + 10_000_000
     bench = Bench(store, tmp_path, clock)
+    bench.listing = listing
     yield bench
     bench.pipeline.close()

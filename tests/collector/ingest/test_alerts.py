@@ -2,10 +2,9 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from collector.domain import AlertState, Rule, Support
-from collector.hotlists.csv_file import parse
-from collector.hotlists.importing import import_hotlist
-from collector.hotlists.live import LiveMatcher
 from collector.store import queries, tables
 from edge_wire.messages import Overview, Part
 from edge_wire.topics import Channel
@@ -14,13 +13,7 @@ S = 1_000_000_000
 
 
 async def look_for(bench: Any, *plates: str, name: str = "stolen") -> None:
-    content = "\n".join(["plate,state,reason", *(f"{plate},TX,stolen vehicle" for plate in plates)]).encode()
-    await import_hotlist(
-        bench.store, parse(content, "t"), name=name, source="t", content=content, who="cli:test", at_ns=1
-    )
-    live = LiveMatcher(bench.store)
-    await live.load()
-    bench.matcher = live.matcher
+    bench.matcher = await bench.listing.put(*plates, name=name)
 
 
 async def alerts_of(bench: Any) -> list[Any]:
@@ -47,16 +40,23 @@ async def test_a_hit_raises_one_alert_and_asks_for_its_pictures_at_once(bench: A
     assert bench.commands() == []
 
 
-async def test_a_folded_hit_is_strengthened_by_an_exact_revision(bench: Any, make: Any) -> None:
+async def test_a_likely_hit_is_strengthened_by_an_exact_revision(bench: Any, make: Any) -> None:
     await look_for(bench, "7ABC120")
     device = await make.device().enrol(bench.store)
-    await bench.settle(device.open(), device.read("7ABC12O"))
+    doubtful = make.plate_read("7ABC12O")
+    slots = (*doubtful.slots[:-1], (("O", 0.6), ("0", 0.38)))
+    await bench.settle(device.open(), device.publish(replace(doubtful, slots=slots)))
     (alert,) = await alerts_of(bench)
-    assert alert.about.rule is Rule.FOLDED
+    assert (alert.about.rule, alert.about.revision) == (Rule.LIKELY, 0)
+    assert alert.about.match.probability == pytest.approx(0.99**6 * 0.38, abs=0.01)
+    last = alert.about.match.alignment[-1]
+    assert (last.read, last.entry, last.step) == ("O", "0", "other")
+    assert (last.read_p, last.entry_p) == (pytest.approx(0.6, abs=0.01), pytest.approx(0.38, abs=0.01))
     await bench.settle(device.read("7ABC120", revision=1))
     (alert,) = await alerts_of(bench)
     assert (alert.about.rule, alert.support) == (Rule.EXACT, Support.STRENGTHENED)
-    assert alert.about.read.revision == 1
+    assert alert.about.read.revision == alert.about.revision == 1
+    assert alert.about.match.probability == pytest.approx(0.99**7, abs=0.01)
 
 
 async def test_a_revision_that_reads_otherwise_says_no_longer_supported(bench: Any, make: Any) -> None:

@@ -20,9 +20,7 @@ MINUTE = 60 * S
 
 async def look_for(bench: Any, plate: str) -> None:
     content = f"plate,state,reason\n{plate},TX,stolen vehicle".encode()
-    await import_hotlist(
-        bench.store, parse(content, "t"), name="stolen", source="t", content=content, who="cli:test", at_ns=1
-    )
+    await import_hotlist(bench.store, parse(content, "t"), name="stolen", source="t", who="cli:test", at_ns=1)
     live = LiveMatcher(bench.store)
     await live.load()
     bench.matcher = live.matcher

@@ -133,6 +133,9 @@ async def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_tables_o
     read = alert.about.read
     assert (read.text, read.site, read.passed_at_ns, read.passage_id) == ("A1", "lpr-1", 700, None)
     assert (read.travel, read.marks, read.overview, read.vehicle) == (None, (), None, None)
+    assert (alert.about.match, alert.soundings, alert.escalate_at_ns, alert.closed) == (None, 1, None, None)
+    (point,) = alert.trail
+    assert (point.read_id, point.site, point.passed_at_ns, point.supports) == (1, "lpr-1", 700, True)
     assert device.site == "lpr-1"
     assert {"ix_read_site_passed_at_ns", "ix_read_passage_id"} <= indexes
 

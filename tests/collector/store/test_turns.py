@@ -48,6 +48,28 @@ async def test_ingest_of_different_devices_goes_side_by_side(store: Store, other
         pass
 
 
+async def test_hits_on_one_entry_take_turns_and_those_on_others_do_not(store: Store, other: Store) -> None:
+    order = []
+
+    async def second() -> None:
+        async with other.write_of(["lpr-2"]) as tx:
+            await turns.of_entries(tx, ["stolen/8XYZ999"])
+            order.append("another")
+            await turns.of_entries(tx, ["stolen/7ABC123", "stolen/8XYZ999"])
+            order.append("second")
+
+    async with asyncio.timeout(DEADLINE_S):
+        async with store.write_of(["lpr-1"]) as tx:
+            await turns.of_entries(tx, ["stolen/7ABC123"])
+            waiting = asyncio.create_task(second())
+            while not order:  # noqa: ASYNC110 - the database tells nobody that somebody has its turn
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            order.append("first")
+        await waiting
+    assert order == ["another", "first", "second"]
+
+
 async def test_ingest_of_one_device_takes_turns(store: Store, other: Store) -> None:
     order = []
 

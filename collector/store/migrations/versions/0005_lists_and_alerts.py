@@ -61,6 +61,8 @@ def upgrade() -> None:
         sa.Column("delivered_at_ns", sa.BigInteger(), nullable=True),
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=True),
         sa.Column("modified", sa.String(), server_default="", nullable=False),
+        sa.Column("made_at_ns", sa.BigInteger(), nullable=True),
+        sa.Column("known_since_ns", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("problem", sa.String(), server_default="", nullable=False),
         sa.Column("problem_since_ns", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_hotlist_feed")),
@@ -105,6 +107,8 @@ def upgrade() -> None:
         sa.Column("by", sa.String(length=64), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("source_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("draft", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("confirmed_at_ns", sa.BigInteger(), nullable=False),
         sa.Column("added", sa.Integer(), nullable=False),
         sa.Column("changed", sa.Integer(), nullable=False),
         sa.Column("removed", sa.Integer(), nullable=False),
@@ -138,7 +142,7 @@ def upgrade() -> None:
         sa.Column("latitude", sa.Float(), nullable=True),
         sa.Column("longitude", sa.Float(), nullable=True),
         sa.Column("direction", sa.String(length=64), nullable=True),
-        sa.Column("distance_m", sa.Float(), nullable=True),
+        sa.Column("supports", sa.Boolean(), nullable=False),
         sa.Column("attached_at_ns", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["alert_id"], ["alert.id"], name=op.f("fk_alert_read_alert_id_alert")),
         sa.ForeignKeyConstraint(["read_id"], ["read.id"], name=op.f("fk_alert_read_read_id_read")),
@@ -150,7 +154,7 @@ def upgrade() -> None:
         sa.Column("id", _Serial, nullable=False),
         sa.Column("alert_id", _Serial, nullable=False),
         sa.Column("route", sa.String(length=64), nullable=False),
-        sa.Column("target", sa.String(length=64), nullable=False),
+        sa.Column("target", sa.String(length=300), nullable=False),
         sa.Column("occasion", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -165,7 +169,7 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_notice_state_due_at_ns", "notice", ["state", "due_at_ns"], unique=False)
+    op.create_index("ix_notice_state_target_due_at_ns", "notice", ["state", "target", "due_at_ns"], unique=False)
     op.add_column("alert", sa.Column("revision", sa.Integer(), nullable=True))
     op.add_column("alert", sa.Column("probability", sa.Float(), nullable=True))
     op.add_column("alert", sa.Column("match", sa.JSON(), nullable=True))
@@ -192,6 +196,12 @@ def upgrade() -> None:
         sqlite_where=sa.text("escalate_at_ns IS NOT NULL"),
         postgresql_where=sa.text("escalate_at_ns IS NOT NULL"),
     )
+    op.add_column("hotlist", sa.Column("draft_mark", sa.BigInteger(), nullable=True))
+    for index, column, only in (
+        ("ix_alert_confirm_by_ns", "confirm_by_ns", sa.text("confirm_by_ns IS NOT NULL")),
+        ("ix_alert_raised_at_ns", "raised_at_ns", sa.text("incident_id IS NOT NULL")),
+    ):
+        op.create_index(index, "alert", [column], unique=False, sqlite_where=only, postgresql_where=only)
     op.add_column("hotlist", sa.Column("criminal_justice", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("hotlist_entry", sa.Column("reference", sa.String(length=64), server_default="", nullable=False))
     op.add_column("hotlist_entry", sa.Column("is_pattern", sa.Boolean(), server_default=sa.false(), nullable=False))
@@ -212,9 +222,34 @@ def upgrade() -> None:
     op.add_column("hotlist_entry", sa.Column("reviewed_by", sa.String(length=64), nullable=True))
     op.add_column("hotlist_entry", sa.Column("reviewed_at_ns", sa.BigInteger(), nullable=True))
     op.create_index("ix_hotlist_entry_plate", "hotlist_entry", ["plate"], unique=False)
+    op.create_index(
+        "ix_hotlist_entry_list_first_version", "hotlist_entry", ["list", "first_version", "id"], unique=False
+    )
+    op.create_index(
+        "ix_hotlist_entry_review_due_ns",
+        "hotlist_entry",
+        ["review_due_ns"],
+        unique=False,
+        sqlite_where=sa.text("review_due_ns IS NOT NULL"),
+        postgresql_where=sa.text("review_due_ns IS NOT NULL"),
+    )
     # What was taken for the same after 0 and O, 1 and I were folded is a likely match by now.
     op.execute("UPDATE alert SET rule = 'likely' WHERE rule = 'folded'")
+    _attach_reads()
     _append_only()
+
+
+def _attach_reads() -> None:
+    """Let the alerts that there are have the read that raised them, where and when it passed."""
+    op.execute(
+        "INSERT INTO alert_read (alert_id, read_id, part, site, passed_at_ns, direction, supports, attached_at_ns)"
+        " SELECT alert.id, read.id, 'raised', read.site, read.passed_at_ns, read.direction,"
+        " alert.support <> 'unsupported', alert.raised_at_ns FROM alert JOIN read ON read.id = alert.read_id"
+    )
+    op.execute(
+        "UPDATE alert SET site = (SELECT site FROM read WHERE read.id = alert.read_id),"
+        " passed_at_ns = (SELECT passed_at_ns FROM read WHERE read.id = alert.read_id) WHERE read_id IS NOT NULL"
+    )
 
 
 def _append_only() -> None:

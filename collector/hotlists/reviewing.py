@@ -1,0 +1,97 @@
+"""A second person looks at what one person did: at entries made by hand, and at deliveries that were held back.
+
+Nobody reviews their own entry, whichever account they use for it: ``sudo`` does not make two people of one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collector.domain.hotlists import Entry
+from collector.errors import ConfigurationError, ConflictError, NotFoundError, PermissionDeniedError
+from collector.hotlists.entering import Withdrawn, end
+from collector.store import audit, feeds, hand_entries
+from collector.store.database import Store, Transaction
+from collector.store.feeds import Snapshot, SnapshotState
+
+_BY_SUDO = re.compile(r"cli:.* \(sudo (?P<name>.+)\)")
+
+
+def person(who: str) -> str:
+    """Return the name of whoever is behind an account of the audit log: ``cli:root (sudo ann)`` is ``ann``."""
+    by_sudo = _BY_SUDO.fullmatch(who)
+    return (by_sudo["name"] if by_sudo else who.removeprefix("cli:")).casefold()
+
+
+async def approve(store: Store, entry_id: int, *, who: str, at_ns: int) -> Entry:
+    """Let an entry stand. Again changes nothing: the first one's name and time stay.
+
+    Raises:
+        NotFoundError: no such entry is in force.
+        ConflictError: it comes from a file.
+        PermissionDeniedError: whoever asks has made it, or asked for it.
+        StoreError: nothing has changed.
+    """
+    async with store.write() as tx:
+        entry = await _to_review(tx, entry_id, who)
+        if entry.reviewed_by is None:
+            await hand_entries.reviewed(tx, entry_id, who, at_ns)
+            detail = {"list": entry.list, "added_by": entry.added_by}
+            await audit.record(tx, who=who, action="hotlist.approve", subject=str(entry_id), detail=detail, at_ns=at_ns)
+        found = await hand_entries.one_in_force(tx, entry_id)
+        assert found is not None, "nobody else writes meanwhile"
+        return found
+
+
+async def reject(store: Store, entry_id: int, why: str, *, who: str, at_ns: int) -> Withdrawn:
+    """End an entry that should not have been made, and recall its open alerts.
+
+    Raises:
+        NotFoundError: no such entry is in force.
+        ConfigurationError: nobody says why.
+        ConflictError: it comes from a file.
+        PermissionDeniedError: whoever asks has made it, or asked for it; they may withdraw it.
+        StoreError: nothing has changed.
+    """
+    if not why.strip():
+        raise ConfigurationError("--reason: got nothing, expected why it is rejected")
+    async with store.write() as tx:
+        entry = await _to_review(tx, entry_id, who)
+        return await end(tx, entry, "withdraw", f"The entry was rejected at review: {why.strip()}", who, at_ns)
+
+
+async def decide(store: Store, snapshot_id: int, *, approved: bool, who: str, at_ns: int) -> Snapshot:
+    """Decide about a delivery that was held back; an approved one is put in force by the serving collector.
+
+    Raises:
+        NotFoundError: there is no such number.
+        ConflictError: it does not wait any more.
+        StoreError: nothing has changed.
+    """
+    now = SnapshotState.APPROVED if approved else SnapshotState.REFUSED
+    async with store.write() as tx:
+        before = await feeds.snapshot(tx, snapshot_id)
+        if before is None:
+            raise NotFoundError(f"snapshot {snapshot_id}: there is no such snapshot")
+        if not await feeds.decide(tx, snapshot_id, SnapshotState.WAITING, now, who, at_ns):
+            by = f" by {before.decided_by}" if before.decided_by else ""
+            raise ConflictError(f"snapshot {snapshot_id}: is {before.state}{by}; expected one that waits")
+        detail = {"feed": before.feed, "list": before.list, "rows": before.rows, "sha256": before.sha256.hex()}
+        action = f"hotlist.snapshot.{'approve' if approved else 'refuse'}"
+        await audit.record(tx, who=who, action=action, subject=str(snapshot_id), detail=detail, at_ns=at_ns)
+        after = await feeds.snapshot(tx, snapshot_id)
+        assert after is not None, "nobody removes one"
+        return after
+
+
+async def _to_review(tx: Transaction, entry_id: int, who: str) -> Entry:
+    entry = await hand_entries.one_in_force(tx, entry_id)
+    if entry is None:
+        raise NotFoundError(f"entry {entry_id}: no such entry is in force; `collector hotlist review` lists those due")
+    if not entry.added_by:
+        raise ConflictError(f"entry {entry_id}: comes from a file; only what people add is reviewed")
+    if person(who) in {person(entry.added_by), person(entry.requester)}:
+        raise PermissionDeniedError(
+            f"entry {entry_id}: was added by {entry.added_by} for {entry.requester}; somebody else is to review it"
+        )
+    return entry

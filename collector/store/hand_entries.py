@@ -1,0 +1,68 @@
+"""Hotlist entries that people made one by one: found by number, by what is due, and marked as reviewed.
+
+They are few among millions, and all of them have a time by which they are to be reviewed; a partial index finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.domain.hotlists import Entry
+from collector.store import tables
+from collector.store.entries import entry
+from collector.store.hotlists import in_force
+
+
+async def by_hand(tx: AsyncConnection) -> list[Entry]:
+    """Return the entries in force that people made, by number."""
+    table = tables.hotlist_entry
+    rows = await tx.execute(
+        select(table)
+        .join(tables.hotlist, tables.hotlist.c.name == table.c.list)
+        .where(in_force(), table.c.review_due_ns.is_not(None), table.c.added_by != "")
+        .order_by(table.c.id)
+    )
+    return [entry(row) for row in rows]
+
+
+async def one_in_force(tx: AsyncConnection, entry_id: int) -> Entry | None:
+    """Return an entry; None if there is no such number, or it is not in force."""
+    table = tables.hotlist_entry
+    rows = await tx.execute(
+        select(table)
+        .join(tables.hotlist, tables.hotlist.c.name == table.c.list)
+        .where(in_force(), table.c.id == entry_id)
+    )
+    row = rows.one_or_none()
+    return None if row is None else entry(row)
+
+
+async def begun_with(tx: AsyncConnection, name: str, version: int) -> list[int]:
+    """Return the numbers of the entries that came with a version of a list."""
+    table = tables.hotlist_entry
+    begun = select(table.c.id).where(table.c.list == name, table.c.first_version == version).order_by(table.c.id)
+    return list((await tx.execute(begun)).scalars())
+
+
+async def all_numbers(tx: AsyncConnection, one: Entry) -> list[int]:
+    """Return every number that an entry has had: an edit makes a new one of the same plate, state and reference."""
+    table = tables.hotlist_entry
+    region = table.c.region.is_(None) if one.region is None else table.c.region == one.region
+    same = (table.c.plate == one.plate) & (table.c.list == one.list) & (table.c.reference == one.reference) & region
+    return list((await tx.execute(select(table.c.id).where(same).order_by(table.c.id))).scalars())
+
+
+async def reviewed(tx: AsyncConnection, entry_id: int, by: str, at_ns: int) -> None:
+    """Somebody has reviewed an entry and lets it stand."""
+    table = tables.hotlist_entry
+    await tx.execute(update(table).where(table.c.id == entry_id).values(reviewed_by=by, reviewed_at_ns=at_ns))
+
+
+async def unknown_users(tx: AsyncConnection, names: Collection[str]) -> list[str]:
+    """Return those of ``names`` that no active user has."""
+    table = tables.user
+    here = set((await tx.execute(select(table.c.name).where(table.c.name.in_(names), table.c.active))).scalars())
+    return sorted(set(names) - here)

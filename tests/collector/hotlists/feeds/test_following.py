@@ -1,0 +1,268 @@
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from support import FakeClock
+
+from collector.config import HotlistFeed, Hotlists
+from collector.errors import ConfigurationError, ConflictError
+from collector.hotlists import reviewing
+from collector.hotlists.attention import attention
+from collector.hotlists.feeds.following import FeedFollower
+from collector.hotlists.feeds.records import Delivery, FeedError
+from collector.hotlists.feeds.snapshot_folder import SnapshotFolder
+from collector.store import back_searches, feeds, hotlists, tables
+from collector.store.database import Store
+from collector.store.entries import EntryRow, values
+from collector.store.feeds import FeedStanding, SnapshotState
+from collector.store.hotlists import Made
+
+HOUR_NS = 3_600 * 10**9
+
+
+class Deliverer:
+    """A source that has what it is told to have."""
+
+    where = "test://list"
+
+    def __init__(self) -> None:
+        self.has: tuple[bytes, str, int | None] | FeedError | None = None
+        self.asked = 0
+
+    async def fetch(self, modified: str, into: SnapshotFolder, most_bytes: int) -> Delivery | None:
+        self.asked += 1
+        if isinstance(self.has, FeedError):
+            raise self.has
+        if self.has is None or self.has[1] == modified:
+            return None
+        content, said, made_at_ns = self.has
+        with into.writing(most_bytes) as kept:
+            kept.write(content)
+        return Delivery(into.path_of(kept.sha256), kept.sha256, len(content), "list.txt", said, made_at_ns)
+
+
+class PlainLists:
+    """One plate a line; every import ends what was there and begins anew."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self, path: Path, name: str, feed: HotlistFeed) -> tuple[list[str], int]:
+        lines = path.read_text().split()
+        if "?" in lines:
+            raise ConfigurationError(f"{name}: this is no list")
+        return lines, len(lines)
+
+    async def put_in_force(self, file: list[str], path: Path, name: str, feed: HotlistFeed, at_ns: int) -> int:
+        assert path.name == hashlib.sha256("\n".join(file).encode()).hexdigest()
+        async with self._store.write() as tx:
+            draft = await hotlists.begin_draft(tx, feed.list)
+            entry = tables.hotlist_entry
+            before = select(entry.c.id).where(entry.c.list == feed.list, entry.c.end_version.is_(None))
+            await hotlists.draft_endings(tx, draft, list((await tx.execute(before)).scalars()))
+            await hotlists.draft_additions(tx, draft, [values(EntryRow(plate, None)) for plate in file])
+            made = Made("import", f"feed:{feed.name}", at_ns, name, confirmed_at_ns=at_ns)
+            version = await hotlists.publish(tx, draft, made)
+        assert version is not None
+        return version
+
+
+class Bench:
+    """A feed, its source and its store."""
+
+    def __init__(self, store: Store, clock: FakeClock, folder: Path) -> None:
+        self.store, self.clock, self.source = store, clock, Deliverer()
+        self.feed = HotlistFeed.model_validate(
+            {"name": "f", "list": "stolen", "folder": {"path": "/in"}, "expected_every_h": 24}
+        )
+        self.folder = SnapshotFolder(folder / "hotlists")
+        self.follower = FeedFollower(store, self.feed, self.source, PlainLists(store), self.folder, clock)
+
+    async def deliver(self, plates: int | bytes, said: str, made_at_ns: int | None = None) -> None:
+        content = b"\n".join(b"AA%d" % one for one in range(plates)) if isinstance(plates, int) else plates
+        self.source.has = (content, said, made_at_ns)
+        self.clock.advance(HOUR_NS)
+        await self.follower.ask()
+
+    async def standing(self) -> FeedStanding:
+        async with self.store.read() as tx:
+            return (await feeds.standings(tx))["f"]
+
+    async def listed(self) -> int:
+        async with self.store.read() as tx:
+            return await feeds.file_entries(tx, "stolen")
+
+    async def confirmed_at_ns(self) -> int:
+        async with self.store.read() as tx:
+            return (await back_searches.list_states(tx, "stolen"))["stolen"].confirmed_at_ns
+
+    async def waiting(self) -> list[Any]:
+        async with self.store.read() as tx:
+            return await feeds.snapshots(tx, [SnapshotState.WAITING])
+
+    async def state_of(self, snapshot_id: int) -> SnapshotState:
+        async with self.store.read() as tx:
+            found = await feeds.snapshot(tx, snapshot_id)
+        assert found is not None
+        return found.state
+
+    async def wants(self) -> list[str]:
+        async with self.store.read() as tx:
+            found = await attention(tx, Hotlists(feeds=(self.feed,)), self.clock.utc_ns())
+        return [one.subject.value for one in found]
+
+    async def follow_until(self, met: Callable[[], Any]) -> None:
+        following = asyncio.create_task(self.follower.follow())
+        async with asyncio.timeout(10):
+            seen = self.store.committed.count
+            while not await met():
+                await self.store.committed.changed(seen)
+                seen = self.store.committed.count
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+
+
+@pytest.fixture
+def bench(store: Store, clock: FakeClock, tmp_path: Path) -> Bench:
+    return Bench(store, clock, tmp_path)
+
+
+async def test_a_delivery_takes_the_place_of_the_list(bench: Bench) -> None:
+    await bench.deliver(100, "one", 1)
+    assert await bench.listed() == 100
+    await bench.deliver(91, "two", 2)
+    assert await bench.listed() == 91
+    standing = await bench.standing()
+    assert (standing.modified, standing.made_at_ns, standing.delivered_at_ns) == ("two", 2, bench.clock.utc_ns())
+    # Nothing of it is kept that nobody has to decide about.
+    assert not list(bench.folder.path_of(bytes(32)).parent.iterdir())
+
+
+async def test_a_truncated_delivery_un_lists_nothing_until_somebody_approves_it(bench: Bench) -> None:
+    await bench.deliver(100, "one", 1)
+    await bench.deliver(89, "two", 2)
+    assert await bench.listed() == 100
+    [waiting] = await bench.waiting()
+    assert "89 entries, 11% fewer" in waiting.why
+    assert bench.folder.path_of(waiting.sha256).is_file()
+    assert await bench.wants() == ["snapshot-waits"]
+    # The same bytes again ask nobody again.
+    await bench.deliver(89, "two again", 3)
+    assert [one.id for one in await bench.waiting()] == [waiting.id]
+
+    decided = await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
+    assert (decided.state, decided.decided_by) == (SnapshotState.APPROVED, "cli:ann")
+    await bench.follow_until(lambda: _is(bench.state_of(waiting.id), SnapshotState.IMPORTED))
+    assert (await bench.listed(), await bench.wants()) == (89, [])
+    with pytest.raises(ConflictError, match="is imported by cli:ann; expected one that waits"):
+        await reviewing.decide(bench.store, waiting.id, approved=False, who="cli:ben", at_ns=6)
+
+
+async def test_what_was_refused_stays_out_and_is_not_asked_about_again(bench: Bench) -> None:
+    await bench.deliver(100, "one")
+    await bench.deliver(10, "two")
+    [waiting] = await bench.waiting()
+    await reviewing.decide(bench.store, waiting.id, approved=False, who="cli:ann", at_ns=5)
+    await bench.deliver(10, "three")
+    assert (await bench.listed(), await bench.waiting()) == (100, [])
+    assert not list(bench.folder.path_of(bytes(32)).parent.iterdir())
+
+
+async def test_a_newer_delivery_takes_the_place_of_one_that_waits(bench: Bench) -> None:
+    await bench.deliver(100, "one")
+    await bench.deliver(10, "two")
+    await bench.deliver(20, "three")
+    [waiting] = await bench.waiting()
+    assert waiting.rows == 20
+    with pytest.raises(ConflictError, match="is superseded"):
+        await reviewing.decide(bench.store, waiting.id - 1, approved=True, who="cli:ann", at_ns=5)
+
+
+async def test_what_was_held_back_is_not_put_in_force_once_a_newer_delivery_is(bench: Bench) -> None:
+    await bench.deliver(100, "one")
+    await bench.deliver(10, "two")
+    [waiting] = await bench.waiting()
+    await bench.deliver(101, "three")
+    assert (await bench.listed(), await bench.waiting()) == (101, [])
+    with pytest.raises(ConflictError, match="is superseded; expected one that waits"):
+        await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"", "it is empty"), (b"AA1\nAA2", "it is not newer")])
+async def test_an_empty_or_older_delivery_waits(bench: Bench, content: bytes, why: str) -> None:
+    await bench.deliver(2, "one", 10)
+    await bench.deliver(content, "two", 11 if not content else 10)
+    assert await bench.listed() == 2
+    assert (await bench.waiting())[0].why.startswith(why)
+
+
+async def test_the_same_delivery_again_confirms_the_list_if_it_is_newer(bench: Bench) -> None:
+    await bench.deliver(5, "one", 1)
+    first_ns = await bench.confirmed_at_ns()
+    await bench.deliver(5, "one again", 1)
+    assert await bench.confirmed_at_ns() == first_ns
+    await bench.deliver(5, "two", 2)
+    assert await bench.confirmed_at_ns() == bench.clock.utc_ns() > first_ns
+
+
+async def test_what_cannot_be_fetched_or_read_changes_nothing_and_is_reported(bench: Bench) -> None:
+    await bench.deliver(5, "one")
+    delivered_ns = (await bench.standing()).delivered_at_ns
+    await bench.deliver(b"?", "two")
+    assert (await bench.standing()).problem == "list.txt: this is no list"
+    since_ns = (await bench.standing()).problem_since_ns
+    bench.source.has = FeedError("test://list: no answer")
+    bench.clock.advance(HOUR_NS)
+    await bench.follower.ask()
+    standing = await bench.standing()
+    assert (standing.problem, standing.problem_since_ns) == ("test://list: no answer", since_ns)
+    assert (standing.delivered_at_ns, await bench.listed()) == (delivered_ns, 5)
+    assert await bench.wants() == ["feed-fails"]
+    bench.source.has = None
+    await bench.follower.ask()
+    assert (await bench.standing()).problem == ""
+
+
+async def test_a_missed_delivery_alarms(bench: Bench) -> None:
+    await bench.follower.ask()
+    bench.clock.advance(24 * HOUR_NS)
+    assert await bench.wants() == []
+    bench.clock.advance(HOUR_NS)
+    assert await bench.wants() == ["delivery-missed"]
+    await bench.deliver(5, "one")
+    assert await bench.wants() == []
+    bench.clock.advance(25 * HOUR_NS)
+    assert await bench.wants() == ["delivery-missed"]
+
+
+async def test_approved_bytes_that_another_collector_fetched_are_fetched_again(bench: Bench) -> None:
+    await bench.deliver(100, "one")
+    await bench.deliver(10, "two")
+    [waiting] = await bench.waiting()
+    bench.folder.path_of(waiting.sha256).unlink()
+    await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
+    await bench.follow_until(lambda: _is(bench.state_of(waiting.id), SnapshotState.IMPORTED))
+    assert await bench.listed() == 10
+
+
+async def test_it_is_asked_on_its_schedule_and_when_somebody_wants_it_now(bench: Bench) -> None:
+    await bench.follow_until(lambda: _at_least(bench.source, 1))
+    asked = bench.source.asked
+    async with bench.store.write() as tx:
+        assert await feeds.ask_now(tx, "f")
+        assert not await feeds.ask_now(tx, "g")
+    await bench.follow_until(lambda: _at_least(bench.source, asked + 1))
+
+
+async def _is(value: Any, expected: int) -> bool:
+    return bool(await value == expected)
+
+
+async def _at_least(source: Deliverer, times: int) -> bool:
+    return source.asked >= times

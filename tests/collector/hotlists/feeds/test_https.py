@@ -1,0 +1,98 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.config import FeedHttps
+from collector.hotlists.feeds.https import HttpsSource
+from collector.hotlists.feeds.records import FeedError
+from collector.hotlists.feeds.snapshot_folder import SnapshotFolder
+
+MOST = 1_000_000
+
+
+@pytest.fixture
+def source(web: Any, authority: Any) -> Any:
+    def made(**more: object) -> HttpsSource:
+        said = {"url": web.url, "ca": authority.file, "timeout_s": 5}
+        return HttpsSource(FeedHttps.model_validate(said | more))
+
+    return made
+
+
+async def test_a_file_is_fetched_once_and_then_only_when_it_is_newer(
+    source: Any, web: Any, kept: SnapshotFolder
+) -> None:
+    one = await source().fetch("", kept, MOST)
+    assert one is not None
+    assert (one.path.read_bytes(), one.name) == (web.content, "stolen.csv")
+    assert one.made_at_ns == web.modified_s * 10**9
+    assert await source().fetch(one.modified, kept, MOST) is None
+    assert web.asked[-1]["If-Modified-Since"] == "Wed, 18 Nov 2026 12:26:40 GMT" or web.asked[-1]["If-None-Match"]
+    web.etag, web.content = '"two"', b"plate\nAA1\n"
+    two = await source().fetch(one.modified, kept, MOST)
+    assert two is not None
+    assert two.path.read_bytes() == b"plate\nAA1\n"
+
+
+async def test_a_server_that_says_nothing_of_age_is_believed_to_have_something_each_time(
+    source: Any, web: Any, kept: SnapshotFolder
+) -> None:
+    web.etag = web.modified_s = None
+    one = await source().fetch("", kept, MOST)
+    assert (one.modified, one.made_at_ns) == ("", None)
+
+
+async def test_the_token_of_a_file_and_our_certificate_are_shown(
+    source: Any, web: Any, authority: Any, tmp_path: Path, kept: SnapshotFolder
+) -> None:
+    web.token = "s3cret"
+    (tmp_path / "token").write_text("wrong\n")
+    ours = authority.identity("collector")
+    told = source(token_file=tmp_path / "token", certificate=ours.certificate, key=ours.key)
+    with pytest.raises(FeedError, match="got 401, expected 200; does it want another token") as error:
+        await told.fetch("", kept, MOST)
+    assert "wrong" not in str(error.value)
+    assert "secret=1" not in str(error.value)
+    # It is read anew each time.
+    (tmp_path / "token").write_text("s3cret\n")
+    assert await told.fetch("", kept, MOST) is not None
+    (tmp_path / "token").write_text("two words\n")
+    with pytest.raises(FeedError, match="token: got no token"):
+        await told.fetch("", kept, MOST)
+
+
+async def test_another_authority_s_server_is_not_talked_to(
+    source: Any, web: Any, authority: Any, tmp_path: Path, kept: SnapshotFolder
+) -> None:
+    other = type(authority)(tmp_path, "another authority")
+    with pytest.raises(FeedError, match="CERTIFICATE_VERIFY_FAILED"):
+        await source(ca=other.file).fetch("", kept, MOST)
+    with pytest.raises(FeedError, match="CERTIFICATE_VERIFY_FAILED"):
+        await source(ca=None).fetch("", kept, MOST)
+    assert web.asked == []
+
+
+async def test_a_file_that_ends_early_or_is_too_large_is_no_delivery(
+    source: Any, web: Any, kept: SnapshotFolder
+) -> None:
+    web.cut = 10
+    with pytest.raises(FeedError, match="peer closed connection"):
+        await source().fetch("", kept, MOST)
+    web.cut = None
+    with pytest.raises(FeedError, match="got more than 10 bytes"):
+        await source().fetch("", kept, 10)
+    assert not list(kept.path_of(bytes(32)).parent.iterdir())
+
+
+async def test_it_goes_nowhere_else(source: Any, web: Any, kept: SnapshotFolder) -> None:
+    web.status = 302
+    with pytest.raises(FeedError, match=r"^https://localhost:\d+/lists/stolen.csv: got 302, which leads elsewhere"):
+        await source().fetch("", kept, MOST)
+
+
+async def test_what_is_not_there_is_said(source: Any, kept: SnapshotFolder, tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match=r"none\.pem: No such file"):
+        await source(ca=tmp_path / "none.pem").fetch("", kept, MOST)
+    with pytest.raises(FeedError, match="connection"):
+        await source(url="https://localhost:1/list.csv").fetch("", kept, MOST)

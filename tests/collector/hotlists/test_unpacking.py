@@ -1,0 +1,85 @@
+import gzip
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from collector.errors import ConfigurationError
+from collector.hotlists.reading import HotlistFile, read
+from collector.hotlists.unpacking import delivered
+
+LIST = b"plate,state\n7ABC123,TX\n"
+
+
+def zipped(**files: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return packed.getvalue()
+
+
+def opened(tmp_path: Path, content: bytes, member: str | None = None, max_bytes: int = 1 << 30) -> HotlistFile:
+    file = tmp_path / "list.bin"
+    file.write_bytes(content)
+    with delivered(file, member=member, max_bytes=max_bytes) as one:
+        return read(one)
+
+
+@pytest.mark.parametrize(
+    ("content", "packing"),
+    [(LIST, ""), (gzip.compress(LIST), "gzip"), (zipped(a_csv=LIST), "zip: a.csv")],
+)
+def test_plain_and_packed_files_hold_the_same(tmp_path: Path, content: bytes, packing: str) -> None:
+    file = opened(tmp_path, content)
+    assert [entry.plate for entry in file.entries] == ["7ABC123"]
+    assert (file.packing, file.sha256) == (packing, hashlib.sha256(content).digest())
+
+
+def test_of_several_files_one_is_named(tmp_path: Path) -> None:
+    archive = zipped(a_csv=LIST, b_csv=b"plate\nB2B2\n")
+    assert opened(tmp_path, archive, "b.csv").entries[0].plate == "B2B2"
+    with pytest.raises(ConfigurationError, match="got 2 files in the archive, expected one; choose with --member"):
+        opened(tmp_path, archive)
+    with pytest.raises(ConfigurationError, match=r"got --member 'c.csv', expected one of 'a.csv', 'b.csv'"):
+        opened(tmp_path, archive, "c.csv")
+    with pytest.raises(ConfigurationError, match="which this is not"):
+        opened(tmp_path, LIST, "a.csv")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped(a_csv=content)])
+def test_what_unpacks_to_no_hotlist_is_not_unpacked(tmp_path: Path, pack: "object") -> None:
+    assert callable(pack)
+    with pytest.raises(ConfigurationError, match="unpacks to more than 200 times its size"):
+        opened(tmp_path, pack(b"\n" * (20 << 20)))
+    with pytest.raises(ConfigurationError, match=r"holds more than 2,000 bytes \(hotlists.max_bytes\)"):
+        opened(tmp_path, pack(LIST * 100), max_bytes=2_000)
+    with pytest.raises(ConfigurationError, match="an archive in the archive"):
+        opened(tmp_path, pack(gzip.compress(LIST)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(LIST)[:-6], "was it delivered whole"),
+        (zipped(a_csv=LIST)[:-30], "was it delivered whole"),
+        (b"PK\x03\x04" + bytes(100), "was it delivered whole"),
+        (zipped(), "this is not text"),
+        (zipped(_Content_Types__xml=b"").replace(b".Content.Types..xml", b"[Content_Types].xml"), "save it as CSV"),
+    ],
+)
+def test_a_broken_archive_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        opened(tmp_path, content)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"), delivered(tmp_path / "no.csv"):
+        pass
+
+
+def test_a_plain_file_has_its_limit_too(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds more than"):
+        opened(tmp_path, LIST * 100, max_bytes=2_000)
