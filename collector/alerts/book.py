@@ -6,7 +6,8 @@ What becomes of a read that hits an entry, by the alerts of that entry that are 
     - it passed another site within the time of a trail: it is attached, the alert calls again and has moved there;
     - otherwise it raises an alert of its own.
 
-A pattern may be hit by many vehicles: there only reads that read the same (O and 0 being one) belong together.
+A pattern may be hit by many vehicles: there only reads that read the same (O and 0 being one) belong together. An entry
+that has changed since raises an alert of its own: the other one shows what was said before, to whom it was said then.
 
 Live reads and historical ones never belong to one alert: whoever looks at a live one must not be sent where the vehicle
 was hours ago, and what is live must not disappear behind what nobody chases. So nothing historical calls again. A read
@@ -25,6 +26,7 @@ from collector.domain import Part, Standing, Support
 from collector.match.matcher import Matcher
 from collector.match.plates import normalise
 from collector.match.records import Hit, ListedPlate, Seen
+from collector.match.wording import percent
 from collector.ports import Passed
 from collector.store.alert_changes import supported_as
 from collector.store.cases import AttachedRow, CaseRow, EntryKey, key_of
@@ -155,14 +157,15 @@ class Book:
         return Attached(case, passed.read_id, part, hit.probability, supports=True, new=passed)
 
     def _case_of(self, hit: Hit, text: str, passed: Passed) -> tuple[Case, Part]:
-        key, historical = key_of(hit.listed), passed.age.historical
+        historical = passed.age.historical
         near = [
             case
             for case in self.cases
             if case.takes_reads
             and case.standing.support is not Support.UNSUPPORTED
             and case.historical is historical
-            and key_of(case.listed) == key
+            # Whoever is sent is to be told what is said now ("armed"), and that only to those who may know of it.
+            and case.listed.entry_id == hit.listed.entry_id
             and (not hit.listed.is_pattern or _alike(case.text, text))
         ]
         near.sort(key=lambda case: case.passed_at_ns, reverse=True)
@@ -205,7 +208,7 @@ class Book:
             and case.standing.support is Support.RAISED
             and hit.probability >= match.probability + _MUCH_SURER
         ):
-            sentence = f"Read {passed.read_id} of the same entry is surer: {hit.probability:.0%}."
+            sentence = f"Read {passed.read_id} of the same entry is surer: {percent(hit.probability)}."
             standing = replace(case.standing, support=Support.STRENGTHENED, why=(*case.standing.why, sentence))
             case.standing = standing
             case.steps.append(("strengthened", {"read": passed.read_id}))
@@ -233,7 +236,7 @@ class Book:
             sentence = f"No longer supported: read {one.read_id} reads {normalise(seen.text) or 'nothing'} now, too."
             case.standing = replace(before, support=Support.UNSUPPORTED, why=(*before.why, sentence))
         elif supports and before.support is Support.UNSUPPORTED:
-            sentence = f"Supported again by read {one.read_id}: {hit.probability:.0%}."
+            sentence = f"Supported again by read {one.read_id}: {percent(hit.probability)}."
             case.standing = replace(before, support=Support.RAISED, why=(*before.why, sentence))
         if case.standing != before:
             case.is_changed = True

@@ -41,7 +41,7 @@ class Escalation:
         self._rules = rules
 
     async def look(self) -> int:
-        """Call again for what is due; return how many alerts that were.
+        """Call again for what is due; return how many steps were taken.
 
         Raises:
             StoreError: the store cannot be reached; what is due stays due.
@@ -53,10 +53,12 @@ class Escalation:
                 return 0
         async with self._store.write() as tx:
             ids = await alerts.due(tx, now_ns, incidents_from_ns=raised_ns[0], incidents_to_ns=raised_ns[1])
-            for alert in (await queries.alerts_by_id(tx, ids)).values():
-                for after, action in _called(alert, now_ns, raised_ns[1]):
-                    await alerts.keep(tx, after, Step(after.id, action), now_ns)
-        return len(ids)
+            found = (await queries.alerts_by_id(tx, ids)).values()
+            steps = [step for alert in found for step in _called(alert, now_ns, raised_ns[1])]
+            for after, action in steps:
+                await alerts.keep(tx, after, Step(after.id, action), now_ns)
+        # Not how many seemed to be due: whoever looks until nothing is left must come to an end.
+        return len(steps)
 
     async def follow(self) -> None:
         """Look every second, until cancelled."""

@@ -1,7 +1,8 @@
 """The words with which an alert is handed on to somebody who acts on it. Pure, and the only place that makes them.
 
 Whatever else it says, it begins with NOT CONFIRMED until somebody has asked the entry's source, and that says that the
-record is active. A recalled entry is said before that.
+record is active. A recalled entry is said before that, and what was confirmed before the recall is so no longer. A fact
+has one line, whatever line breaks lists and people put into their words: none of these can be taken for a fact of ours.
 """
 
 from __future__ import annotations
@@ -10,10 +11,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from collector.domain import Alert, Check, Hit, Incident, RecordStatus, Support, VerdictWord
+from collector.domain import (
+    Alert,
+    Check,
+    Hit,
+    Incident,
+    Recalled,
+    RecordCheck,
+    RecordStatus,
+    Support,
+    VerdictWord,
+)
 from collector.domain.hotlists import Vehicle
+from collector.match.wording import percent
 
 _SAID = {
+    RecordStatus.ACTIVE: "it was recalled after its source was asked",
     RecordStatus.CLEARED: "its source says that it is CLEARED",
     RecordStatus.NOT_FOUND: "its source does NOT FIND it",
     RecordStatus.NOT_RUN: "nobody has asked its source",
@@ -34,7 +47,14 @@ def hand_off(alert: Alert) -> str:
     """Return what to say of an alert, a line a fact."""
     about = alert.about
     lines = _of_hit(alert, about) if isinstance(about, Hit) else _of_incident(alert, about)
-    return "\n".join(one for one in lines if one)
+    return "\n".join(" ".join(one.split()) for one in lines if one)
+
+
+def is_confirmed(check: RecordCheck | None, recalled: Recalled | None) -> bool:
+    """Whether the entry's source has said that the record is active, and nobody has taken the entry back since."""
+    if check is None or check.status is not RecordStatus.ACTIVE:
+        return False
+    return recalled is None or recalled.at_ns < check.at_ns
 
 
 def next_step(alert: Alert) -> str | None:
@@ -52,7 +72,9 @@ def _of_hit(alert: Alert, hit: Hit) -> list[str]:
     where = entry.region or "any state"
     wanted = f"Alert {alert.id}: {entry.plate} ({where}), {entry.reason or entry.category}, list {entry.list}"
     seen = f"Read as {read.text} at {_at(read.passed_at_ns)} at {read.site or read.device} by {read.camera}"
-    latest = alert.trail[-1] if len(alert.trail) > 1 else None
+    # Where something else was seen nobody is to be sent.
+    supported = [one for one in alert.trail if one.supports]
+    latest = supported[-1] if supported and supported[-1].read_id != read.id else None
     return [
         "" if alert.recalled is None else f"RECALLED at {_at(alert.recalled.at_ns)}: {alert.recalled.why}",
         _record(alert),
@@ -69,7 +91,7 @@ def _of_hit(alert: Alert, hit: Hit) -> list[str]:
 
 def _record(alert: Alert) -> str:
     check = alert.record_check
-    if check is not None and check.status is RecordStatus.ACTIVE:
+    if check is not None and is_confirmed(check, alert.recalled):
         number = f", {check.reference}" if check.reference else ""
         return f"Record ACTIVE: {check.by} asked its source at {_at(check.at_ns)}{number}."
     status = RecordStatus.NOT_RUN if check is None else check.status
@@ -90,7 +112,7 @@ def _image(alert: Alert) -> str:
 def _probability(hit: Hit) -> str:
     if hit.match is None:
         return ""
-    return f", probability {hit.match.probability:.0%}{'' if hit.match.calibrated else ' (not calibrated)'}"
+    return f", probability {percent(hit.match.probability)}{'' if hit.match.calibrated else ' (not calibrated)'}"
 
 
 def _vehicle(vehicle: Vehicle) -> str:

@@ -31,7 +31,8 @@ from edge_wire.clock import Clock
 
 router = APIRouter(prefix="/api", responses=REFUSED, tags=["alerts"])
 
-_Name = Annotated[str | None, Query(min_length=1, max_length=64)]
+# PostgreSQL knows no text with NUL in it.
+_Name = Annotated[str | None, Query(min_length=1, max_length=64, pattern="^[^\\x00]*$")]
 _STEP = {**MISSING, **CONFLICTING}
 
 

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, who, with_store
+from collector.commands.hotlist_settings import MOST_DAYS
+from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, person, who, with_store
 from collector.commands.options import AsJson, Config, StoreUrl
 from collector.commands.progress import Shown
 from collector.config import DEFAULT_PATH, CollectorConfig, HotlistFeed, Hotlists
@@ -21,7 +22,8 @@ from collector.domain.hotlists import NO_VEHICLE, Category, Entry, Vehicle
 from collector.errors import ConfigurationError, ConflictError, NotFoundError, PermissionDeniedError
 from collector.hotlists import entering, expiring, reviewing
 from collector.hotlists.attention import Attention, attention
-from collector.hotlists.entering import HOUR_NS, LOCAL, Edited, Entered, Wanted, Withdrawn
+from collector.hotlists.entering import HOUR_NS, LOCAL, LONGEST_H, Edited, Entered, Wanted, Withdrawn
+from collector.hotlists.looking import may_see
 from collector.store import back_searches, feeds
 from collector.store.back_searches import BackSearch
 from collector.store.database import Store
@@ -31,6 +33,7 @@ from edge_wire.yaml_config import find, load
 # A search that nobody has begun by then: no collector is serving.
 _BEGINS_WITHIN_S = 5.0
 _LOOK_S = 0.2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN_SEARCHES = 20
 _Result = TypeVar("_Result")
 
@@ -88,7 +91,8 @@ def add(
     colour: _Colour = None,
     year: _Year = None,
     back_search: Annotated[
-        float | None, typer.Option("--back-search", help="search the reads of so many days for it; 0 none", min=0)
+        float | None,
+        typer.Option("--back-search", help="search the reads of so many days for it; 0 none", min=0, max=MOST_DAYS),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="wait for that search")] = True,
     config: Config = None,
@@ -162,10 +166,13 @@ def edit(
     at_ns = time.time_ns()
 
     async def work(opened: Store) -> Entered:
+        async with opened.read() as tx:
+            before = await entering.entry_in_force(tx, entry)
+        if not _is_shown(before):
+            # Else whoever is not named could make it overt, or see it by changing a word.
+            raise PermissionDeniedError(f"entry {entry}: only those that it names may change it")
         vehicle = None
         if any(one is not None for one in (make, model, colour, year)):
-            async with opened.read() as tx:
-                before = await entering.entry_in_force(tx, entry)
             vehicle = _vehicle(before.vehicle, make, model, colour, year)
         edited = Edited(
             reason=reason,
@@ -367,6 +374,8 @@ def _expires_ns(hours: float | None, until: str | None, from_ns: int) -> int | N
     if hours is not None and until is not None:
         raise ConfigurationError("expected --hours or --until, not both")
     if hours is not None:
+        if not abs(hours) <= LONGEST_H:
+            raise ConfigurationError(f"--hours: got {hours:g}, expected at most {LONGEST_H:g}, a year")
         return from_ns + round(hours * HOUR_NS)
     return None if until is None else _time_ns("--until", until)
 
@@ -378,7 +387,7 @@ def _time_ns(option: str, text: str) -> int:
         at = None
     if at is None or at.tzinfo is None:
         raise ConfigurationError(f"{option}: got {text!r}, expected a time with its zone such as 2026-11-25T18:00Z")
-    return round(at.timestamp()) * 1_000_000_000
+    return int((at - _EPOCH) / timedelta(seconds=1)) * 1_000_000_000
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -396,10 +405,17 @@ def _time(at_ns: int | None) -> str:
 
 
 def _plate(one: Entry) -> str:
-    return f"{one.plate} ({one.region or 'any state'})"
+    return f"{one.plate} ({one.region or 'any state'})" if _is_shown(one) else "a covert entry"
+
+
+def _is_shown(one: Entry) -> bool:
+    """Whether whoever runs this may see the entry: it names them, or they made it."""
+    return may_see(one, person()) or one.added_by == who()
 
 
 def _entry(one: Entry) -> dict[str, Any]:
+    if not _is_shown(one):
+        return {"id": one.id, "list": one.list, "covert": True}
     times = ("effective_ns", "expires_ns", "review_due_ns", "reviewed_at_ns", "added_at_ns")
     shown: dict[str, Any] = {name: value for name, value in asdict(one).items() if name not in times}
     return shown | {name.removesuffix("_ns"): _time_or_none(getattr(one, name)) for name in times}

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from collector.commands.hotlist_settings import settings_of
+from collector.commands.hotlist_settings import MOST_DAYS, settings_of
 from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, who, with_store
 from collector.commands.options import AsJson, Config, StoreUrl
 from collector.commands.progress import Shown
@@ -43,7 +43,8 @@ def import_(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="only read the file and say what is in it")] = False,
     back_search: Annotated[
-        float | None, typer.Option("--back-search", help="search the reads of so many days for new entries", min=0)
+        float | None,
+        typer.Option("--back-search", help="search the reads of so many days for new entries", min=0, max=MOST_DAYS),
     ] = None,
     config: Config = None,
     store: StoreUrl = None,
@@ -110,7 +111,7 @@ def _import(
     asked: list[int | None] = []
 
     async def ask(tx: Transaction, version: int) -> None:
-        if back_search:
+        if back_search and back_search > 0:
             asked.append(
                 await back_searches.ask_for_added(
                     tx, name=name, version=version, days=back_search, most=most, by=who(), at_ns=at_ns

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -142,14 +143,15 @@ def _opened(output: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     # Whoever reads it finds all of it or what was there before.
-    draft = output.with_name(f".{output.name}.part")
+    draft = None
     try:
-        with open(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", newline="", encoding="utf-8"
-        ) as file:
+        # A file of our own, also in a folder where others might have put one of that name, or a link.
+        descriptor, draft = tempfile.mkstemp(prefix=f".{output.name}.", suffix=".part", dir=output.parent)
+        with open(descriptor, "w", newline="", encoding="utf-8") as file:
             yield file
-        draft.replace(output)
+        os.replace(draft, output)
     except OSError as error:
         raise ConfigurationError(f"--output {output}: {error.strerror or error}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        if draft is not None:
+            Path(draft).unlink(missing_ok=True)

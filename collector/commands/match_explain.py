@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, with_store
+from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, person, with_store
 from collector.domain import Match
 from collector.errors import NotFoundError
 from collector.match.index import Index
@@ -27,7 +27,7 @@ def explain(alert_id: int, config: Path | None, url: str | None, as_json: bool) 
 
     async def load(store: Store) -> Replay:
         async with store.read() as tx:
-            return await replay(tx, alert_id)
+            return await replay(tx, alert_id, person=person())
 
     kept = with_store(config, url, load, to_read=True)
     try:

@@ -14,6 +14,7 @@ from typing import Any
 from collector.config import HotlistEntries
 from collector.domain.hotlists import NO_VEHICLE, Category, Entry, Vehicle
 from collector.errors import ConfigurationError, NotFoundError
+from collector.hotlists.importing import check_name
 from collector.hotlists.regions import EXPECTED, region_code
 from collector.match.patterns import MOST, PatternError, parse
 from collector.match.plates import normalise
@@ -152,8 +153,10 @@ def checked(wanted: Wanted, settings: HotlistEntries, who: str, at_ns: int) -> E
         requester=wanted.requester.strip(),
         review_due_ns=at_ns + round(settings.review_within_h * HOUR_NS),
     )
-    if not wanted.list.strip() or len(wanted.list) > _MOST_NAME:
-        problems.append(f"--list: got {wanted.list!r}, expected 1 to {_MOST_NAME} characters")
+    try:
+        check_name(wanted.list)
+    except ConfigurationError as error:
+        problems.append(str(error))
     _refuse(problems + _problems(row, at_ns))
     return row
 
@@ -184,7 +187,7 @@ async def add(
             if patterns >= MOST:
                 raise ConfigurationError(f"{row.plate}: got {patterns} patterns already, of {MOST} that can be")
         version = await hotlists.change(
-            tx, wanted.list, add=[row], action="add", by=who, source=f"case {row.case_number}", at_ns=at_ns
+            tx, wanted.list, add=[row], action="add", by=who, source=_source(row), at_ns=at_ns
         )
         number = (await hand_entries.begun_with(tx, wanted.list, version))[0]
         search = await _ask(tx, wanted.list, version, number, search_days, who, at_ns)
@@ -278,6 +281,11 @@ async def end(tx: Transaction, entry: Entry, action: str, why: str, who: str, at
     return Withdrawn(entry, version, recalled)
 
 
+def _source(row: EntryRow) -> str:
+    # Everybody who may look at the list's versions sees this.
+    return "a covert entry" if row.covert_to is not None else f"case {row.case_number}"
+
+
 _EDITABLE = ("reason", "requester", "category", "severity", "expires_ns", "notes", "handling", "vehicle")
 
 
@@ -323,17 +331,29 @@ def _problems(row: EntryRow, at_ns: int) -> list[str]:
         if not least <= len(text) <= most
     ]
     problems += [f"{option}: holds a NUL character" for option, text, _, _ in texts if "\0" in text]
+    problems += [f"{option}: holds bytes that are no text" for option, text, _, _ in texts if not _is_text(text)]
     if row.category not in set(Category):
         problems.append(f"--category: got {row.category!r}, expected one of {', '.join(Category)}")
-    if row.covert_to is not None and not all(row.covert_to):
+    if row.covert_to is not None and not (row.covert_to and all(row.covert_to)):
         problems.append("--covert-to: got nobody, expected the names of users")
     assert row.expires_ns is not None, "whoever makes an entry by hand says when it ends"
     begins_ns = max(at_ns, row.effective_ns or 0)
+    if begins_ns > at_ns + LONGEST_H * HOUR_NS:
+        problems.append(f"--from: got more than {LONGEST_H:g} hours from now, expected a year at most")
     if row.expires_ns <= begins_ns:
         problems.append("expiry: got a time before it begins, expected one behind that")
     elif row.expires_ns > begins_ns + LONGEST_H * HOUR_NS:
         problems.append(f"expiry: got more than {LONGEST_H:g} hours, expected a year at most; edit it when it is due")
     return problems
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be kept: of bytes of a command line that are no text Python makes halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse(problems: list[str]) -> None:
@@ -349,7 +369,7 @@ async def _check_users(tx: Transaction, names: tuple[str, ...] | None) -> None:
 
 
 async def _ask(tx: Transaction, name: str, version: int, number: int, days: float, who: str, at_ns: int) -> int | None:
-    if days <= 0:
+    if not days > 0:
         return None
     return await back_searches.ask(tx, name=name, version=version, entry_ids=[number], days=days, by=who, at_ns=at_ns)
 

@@ -203,9 +203,9 @@ class EntryReader:
                 f"{which}: got {_short(text)}, expected a date such as 2026-11-22 or 2026-11-22T18:30-06:00{formats} "
                 "(others: `dates` in the mapping)"
             )
-        if is_date and which is Said.EXPIRES and time < _LAST.replace(tzinfo=None):
-            time += timedelta(days=1)
         time = time if time.tzinfo is not None else time.replace(tzinfo=self._zone)
+        if is_date and which is Said.EXPIRES and time < _LAST:
+            time += timedelta(days=1)
         if not _FIRST <= time <= _LAST:
             raise _FaultyError(f"{which}: got {_short(text)}, expected a time from {_FIRST.year} to {_LAST.year}")
         return int((time - _FIRST) / timedelta(microseconds=1)) * 1_000
@@ -218,7 +218,7 @@ class EntryReader:
                 continue
             return time, not any(part in one for part in ("%H", "%I", "%T", "%X", "%c", "%M"))
         try:
-            return datetime.fromisoformat(text), len(text) <= len("2026-11-22")
+            return datetime.fromisoformat(text), "T" not in text and len(text) <= len("2026-11-22")
         except ValueError:
             return None, False
 

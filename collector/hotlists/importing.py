@@ -26,6 +26,7 @@ from collector.store import alerts, audit, hotlist_history, hotlists
 from collector.store.database import Store, Transaction
 from collector.store.entries import key_of
 from collector.store.hotlists import Draft, Made
+from collector.store.unlisted import unlisted
 
 _CHUNK = 10_000
 _MAX_NAME = 64
@@ -225,7 +226,7 @@ async def _make(
         except BaseException:
             # Where this is killed instead, the next import does it.
             with contextlib.suppress(StoreError):
-                await asyncio.shield(_give_up(store, draft))
+                await asyncio.shield(_clear_away(store, name, draft))
             raise
     raise StoreRefusedError(
         f"hotlist {name}: single entries of it changed {_ATTEMPTS} times while it was written; nothing was changed, "
@@ -255,16 +256,13 @@ async def _attempt(
         removed=differs.removed,
         unchanged=differs.unchanged + by_hand,
     )
-    removed = differs.end.copy()
-    removed[differs.pairs[:, 0]] = False
-    gone = numbers[removed].tolist()
     async with store.write() as tx:
         version = await hotlists.publish(tx, draft, made, criminal_justice=criminal_justice)
         if version is None:
             raise _OvertakenError
         # Whoever has been sent after the vehicle is to hear that it is no longer listed.
         why = f"No longer on {draft.name} since version {version} ({made.source})."
-        recalled = await alerts.recall(tx, gone, why=why, at_ns=made.at_ns, who=made.by)
+        recalled = await alerts.recall(tx, await unlisted(tx, draft.name), why=why, at_ns=made.at_ns, who=made.by)
         detail = {
             "version": version,
             "source": made.source,
@@ -328,24 +326,23 @@ async def _write_draft(
         progress(done, of)
 
 
-async def _clear_away(store: Store, name: str) -> None:
-    """Clear away what earlier imports of the list have left, in transactions that nobody has to wait for."""
+async def _clear_away(store: Store, name: str, only: Draft | None = None) -> None:
+    """Clear away what earlier imports of the list have left, in transactions that nobody has to wait for.
+
+    Args:
+        store: where.
+        name: the list.
+        only: the draft that is given up, so that another's is let be; None for whichever there is.
+    """
     async with store.read() as tx:
         if not await hotlists.is_drafting(tx, name):
             return
     async with store.write() as tx:
-        await hotlists.close_draft(tx, name)
+        await hotlists.close_draft(tx, name, only)
     after: int | None = 0
     while after is not None:
         async with store.write() as tx:
-            after = await hotlists.clear_draft(tx, name, after, _CHUNK)
-
-
-async def _give_up(store: Store, draft: Draft) -> None:
-    async with store.read() as tx:
-        if not await hotlists.is_open(tx, draft):
-            return
-    await _clear_away(store, draft.name)
+            after = await hotlists.clear_closed(tx, name, after, _CHUNK)
 
 
 class _OvertakenError(Exception):

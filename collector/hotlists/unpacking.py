@@ -1,14 +1,16 @@
 """Opens a delivered file, packed or not, and refuses what would unpack to more than a hotlist can be.
 
-gzip and zip are told by their first bytes, not by name. What is packed goes to an anonymous file that is gone when it
-is closed; limits are on what comes out, not on what the archive says of itself.
+gzip and zip are told by their first bytes, not by name. Of zip only what deflate packed is taken, as everybody's zip
+program does: Python unpacks the other methods without a bound, a block of a megabyte to gigabytes at once. What is
+packed goes to an anonymous file that is gone when it is closed; limits are on what comes out, not on what the archive
+says of itself.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import lzma
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -27,6 +29,7 @@ _MAX_RATIO = 200
 _RATIO_FROM_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _SPREADSHEET = "[Content_Types].xml"
 
 
@@ -75,6 +78,11 @@ def _opened(path: Path, member: str | None, max_bytes: int, open_files: ExitStac
         plain = open_files.enter_context(_anonymous())
         with zipfile.ZipFile(file) as archive:
             found = _member(archive, member, path)
+            if found.compress_type not in _METHODS:
+                raise ConfigurationError(
+                    f"{path}: {found.filename} is packed by method {found.compress_type}, expected deflate, as zip "
+                    "programs do unless they are told otherwise; unpack it and import what is in it"
+                )
             with archive.open(found) as packed:
                 _unpack(packed, plain, path, file_bytes=found.compress_size, max_bytes=max_bytes)
         return Delivered(f"{path}: {found.filename}", plain, digest, f"zip: {found.filename}")
@@ -94,7 +102,8 @@ def _opened(path: Path, member: str | None, max_bytes: int, open_files: ExitStac
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (zlib.error, EOFError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, NotImplementedError) as error:
+    except (zlib.error, EOFError, zipfile.BadZipFile, NotImplementedError, struct.error, ValueError) as error:
+        # zipfile lets through what its own reading of a broken archive raises: a name in no encoding, a place before 0.
         raise ConfigurationError(f"{path}: cannot be unpacked ({error}); was it delivered whole?") from error
     except RuntimeError as error:
         # zipfile says so where a password is wanted.
@@ -104,7 +113,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _member(archive: zipfile.ZipFile, wanted: str | None, path: Path) -> zipfile.ZipInfo:
-    files = [one for one in archive.infolist() if not one.is_dir()]
+    files = [one for one in archive.infolist() if one.filename and not one.is_dir()]
     names = [one.filename for one in files]
     if _SPREADSHEET in names:
         raise ConfigurationError(f"{path}: this is a spreadsheet; save it as CSV")

@@ -12,7 +12,7 @@ vehicle looks like has any part in it. Pure: no I/O, no clock; safe on any threa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from collector.domain import Rule
 from collector.match import states, wording
@@ -45,12 +45,23 @@ _CALIBRATED = "t1-"
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Reads and what they may be."""
+    """Reads and what they may be.
+
+    Attributes:
+        reads: each with its camera.
+        posterior: of all of them.
+        spelled: down to ``least``.
+        least: the least probability of a way to spell a plate.
+        plate_p: of each read and plate that was asked for; a list may have a plate thousands of times.
+        shown: what a hit shows of a read and a plate, likewise.
+    """
 
     reads: Sequence[tuple[Seen, str]]
     posterior: Posterior
     spelled: Spelled
     least: float
+    plate_p: dict[tuple[int, str], float] = field(default_factory=dict)
+    shown: dict[tuple[int, str], tuple[tuple[Place, ...], tuple[tuple[str, float], ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +210,10 @@ class Matcher:
         text, known = normalise(seen.text), self._state(listed)
         by, age_ns = _rule_of(seen, listed), _age_ns(known, at_ns)
         calibrated = seen.calibration is not None and seen.calibration.startswith(_CALIBRATED)
+        alignment, otherwise = _shown(batch, read, listed)
         if listed.is_pattern:
-            alignment: tuple[Place, ...] = ()
             why = wording.pattern(text, listed.plate, found.plate_p)
         else:
-            alignment = align(batch.posterior, read, seen.slots, listed.plate)
             why = wording.characters(text, listed.plate, alignment)
         return Hit(
             listed=listed,
@@ -212,7 +222,7 @@ class Matcher:
             calibrated=calibrated,
             threshold=rule.threshold,
             alignment=alignment,
-            otherwise=_otherwise(batch, read, listed),
+            otherwise=otherwise,
             why=(
                 *why,
                 wording.state(seen, listed.region),
@@ -234,8 +244,23 @@ class Matcher:
 
 
 def _plate_p(batch: _Batch, read: int, plate: str) -> float:
-    codes = codes_of(plate)
-    return batch.posterior.probability(read, codes) if codes else 0.0
+    known = batch.plate_p.get((read, plate))
+    if known is None:
+        codes = codes_of(plate)
+        known = batch.posterior.probability(read, codes) if codes else 0.0
+        batch.plate_p[read, plate] = known
+    return known
+
+
+def _shown(batch: _Batch, read: int, listed: ListedPlate) -> tuple[tuple[Place, ...], tuple[tuple[str, float], ...]]:
+    """Return the alignment with an entry, of a pattern none, and what would have been read otherwise."""
+    if listed.is_pattern:
+        return (), _otherwise(batch, read, listed)
+    found = batch.shown.get((read, listed.plate))
+    if found is None:
+        alignment = align(batch.posterior, read, batch.reads[read][0].slots, listed.plate)
+        found = batch.shown[read, listed.plate] = alignment, _otherwise(batch, read, listed)
+    return found
 
 
 def _with_state(plate_p: float, seen: Seen, listed: ListedPlate) -> float:

@@ -243,12 +243,13 @@ def _misreads(alerts: Sequence[CountedAlert]) -> Sheet:
     rows = [
         (one.id, one.disposition, one.agency, one.device, one.camera, one.list, one.rule, _rounded(one.probability, 4))
         for one in alerts
-        if one.disposition in (Disposition.MISREAD, Disposition.WRONG_STATE)
+        if one.disposition in (Disposition.MISREAD, Disposition.WRONG_STATE) and not one.covert
     ]
     return Sheet(
         "misreads",
         "Misreads",
-        "Alerts whose plate or state was read wrongly, by their numbers; the plates are on the operators' page.",
+        "Alerts whose plate or state was read wrongly, by their numbers; the plates are on the operators' page. Those "
+        "of covert entries are counted above and not named here.",
         ("alert", "disposition", "agency", "device", "camera", "list", "rule", "probability"),
         tuple(rows),
     )

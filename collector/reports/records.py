@@ -32,6 +32,7 @@ class CountedAlert:
         rule: what let it through.
         probability: P(this plate is that entry) when it was matched last; None of an earlier version's.
         canary: the entry is a canary.
+        covert: the entry is for the users that it names: counted, but not told by its number.
         historical: it happened too long ago to be acted on.
         raised_at_ns: UTC.
         acknowledged_at_ns: UTC; None if nobody has.
@@ -51,6 +52,7 @@ class CountedAlert:
     rule: str
     probability: float | None
     canary: bool
+    covert: bool
     historical: bool
     raised_at_ns: int
     acknowledged_at_ns: int | None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Text, and_, cast, exists, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, FromClause, Row, Text, and_, cast, exists, func, insert, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.match.records import ListedPlate, ListState, Seen
@@ -171,20 +171,26 @@ async def reads_to_look_at(tx: AsyncConnection, one: BackSearch) -> int:
 
 
 async def entries(tx: AsyncConnection, one: BackSearch) -> list[ListedPlate]:
-    """Return those of a search's entries that are in force now, for a matcher."""
-    entry = tables.hotlist_entry
+    """Return those of a search's entries that are in force now, for a matcher.
+
+    One that somebody has edited since, or of which a file says something else, has another number and is looked for
+    all the same: same plate, state and reference.
+    """
+    entry, asked = tables.hotlist_entry, tables.hotlist_entry.alias()
     columns = [getattr(entry.c, name) for name in ListedPlate._fields if name != "entry_id"]
     query = (
         select(entry.c.id, *columns)
+        .select_from(asked)
+        .join(entry, _is_same(asked, entry))
         .join(tables.hotlist, tables.hotlist.c.name == entry.c.list)
-        .where(in_force(), entry.c.list == one.list)
+        .where(in_force(), asked.c.list == one.list, (entry.c.added_by == "") == (asked.c.added_by == ""))
         .order_by(entry.c.id)
     )
     if not one.entry_ids:
-        return [ListedPlate(*row) for row in await tx.execute(query.where(*await _added_with(tx, one)))]
+        return [ListedPlate(*row) for row in await tx.execute(query.where(*await _added_with(tx, one, asked)))]
     found: list[ListedPlate] = []
     for at in range(0, len(one.entry_ids), _CHUNK):
-        some = query.where(entry.c.id.in_(one.entry_ids[at : at + _CHUNK]))
+        some = query.where(asked.c.id.in_(one.entry_ids[at : at + _CHUNK]))
         found += [ListedPlate(*row) for row in await tx.execute(some)]
     return found
 
@@ -262,22 +268,25 @@ async def end(tx: AsyncConnection, one: BackSearch, at_ns: int) -> bool:
     return True
 
 
-async def _added_with(tx: AsyncConnection, one: BackSearch) -> list[ColumnElement[bool]]:
+async def _added_with(tx: AsyncConnection, one: BackSearch, entry: FromClause) -> list[ColumnElement[bool]]:
     """What holds for the entries that were added with a version, and not for those of it that were only changed."""
-    entry, before = tables.hotlist_entry, tables.hotlist_entry.alias()
+    before = tables.hotlist_entry.alias()
     # An import's rows carry the mark of its draft, which is the highest number up to the version that it became.
     marks = select(func.max(entry.c.first_version)).where(
         entry.c.list == one.list, entry.c.first_version <= one.version
     )
     mark = (await tx.execute(marks)).scalar_one()
-    same = select(before.c.id).where(
-        before.c.list == entry.c.list,
-        before.c.plate == entry.c.plate,
-        func.coalesce(before.c.region, "") == func.coalesce(entry.c.region, ""),
-        before.c.reference == entry.c.reference,
-        before.c.end_version == mark,
-    )
+    same = select(before.c.id).where(_is_same(before, entry), before.c.end_version == mark)
     return [entry.c.first_version == mark, not_(exists(same))]
+
+
+def _is_same(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    return and_(
+        one.c.list == other.c.list,
+        one.c.plate == other.c.plate,
+        func.coalesce(one.c.region, "") == func.coalesce(other.c.region, ""),
+        one.c.reference == other.c.reference,
+    )
 
 
 def _search(row: Row[Any]) -> BackSearch:

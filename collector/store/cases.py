@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.domain import AlertState, Aligned, Match, Part, Rule, Standing, Support
+from collector.domain import AlertState, Aligned, Check, Match, Part, Rule, Standing, Support
 from collector.match.records import ListedPlate
 from collector.store import tables, turns
 
@@ -35,8 +35,8 @@ class CaseRow:
         id: its number.
         listed: the entry that it was raised for.
         historical: it happened too long ago to be acted on.
-        takes_reads: it is open, its entry has not been recalled, and something supports it: further reads of the entry
-            belong to it.
+        takes_reads: it is open, its entry has not been recalled, something supports it, and nobody has seen in the
+            picture that it is another plate or another state's: further reads of the entry belong to it.
         site: where its latest read was.
         passed_at_ns: when that passed.
         soundings: how often it has called for attention.
@@ -265,6 +265,12 @@ def _takes_reads() -> ColumnElement[bool]:
     )
 
 
+def _is_another(image_check: dict[str, Any] | None) -> bool:
+    """Whether somebody has seen another vehicle: the one that is wanted must not pass behind it without a sound."""
+    checked = image_check or {}
+    return str(Check.MISMATCH) in (checked.get("plate"), checked.get("state"))
+
+
 _LISTED = ("list", "plate", "region", "is_pattern", "effective_ns", "expires_ns", "category", "reference")
 
 
@@ -273,7 +279,7 @@ def _case(row: Row[Any]) -> CaseRow:
         id=row.id,
         listed=ListedPlate(row.entry_id, **{name: row._mapping[f"entry_{name}"] for name in _LISTED}),
         historical=row.historical,
-        takes_reads=bool(row.takes_reads),
+        takes_reads=bool(row.takes_reads) and not _is_another(row.image_check),
         site=row.site,
         passed_at_ns=row.passed_at_ns,
         soundings=row.soundings,

@@ -48,10 +48,14 @@ async def begun_with(tx: AsyncConnection, name: str, version: int) -> list[int]:
 
 
 async def all_numbers(tx: AsyncConnection, one: Entry) -> list[int]:
-    """Return every number that an entry has had: an edit makes a new one of the same plate, state and reference."""
+    """Return every number that an entry has had: an edit makes a new one of the same plate, state and reference.
+
+    What a file says of the same is another entry.
+    """
     table = tables.hotlist_entry
     region = table.c.region.is_(None) if one.region is None else table.c.region == one.region
     same = (table.c.plate == one.plate) & (table.c.list == one.list) & (table.c.reference == one.reference) & region
+    same &= table.c.added_by != "" if one.added_by else table.c.added_by == ""
     return list((await tx.execute(select(table.c.id).where(same).order_by(table.c.id))).scalars())
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, FromClause, and_, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import StoreRefusedError
@@ -103,24 +103,44 @@ async def is_being_written(tx: AsyncConnection, name: str) -> bool:
     return (await tx.execute(select(table.c.draft).where(table.c.name == name))).scalar_one_or_none() is not None
 
 
-async def close_draft(tx: AsyncConnection, name: str) -> None:
-    """Let nobody write or publish what has been begun of a list; its rows stay until they are cleared away."""
+async def close_draft(tx: AsyncConnection, name: str, only: Draft | None = None) -> None:
+    """Let nobody write or publish what has been begun of a list; its rows stay until they are cleared away.
+
+    Args:
+        tx: a writing transaction.
+        name: the list.
+        only: close nothing but this draft; None for whichever is open.
+    """
     table = tables.hotlist
-    await tx.execute(update(table).where(table.c.name == name).values(draft=None))
+    which = table.c.name == name
+    if only is not None:
+        which &= table.c.draft == only.token
+    await tx.execute(update(table).where(which).values(draft=None))
 
 
-async def clear_draft(tx: AsyncConnection, name: str, after: int = 0, limit: int | None = None) -> int | None:
-    """Clear away some of what a draft of a list has left that is no longer open.
+async def clear_closed(tx: AsyncConnection, name: str, after: int, limit: int) -> int | None:
+    """Clear away some of what drafts of a list have left that were closed; one that is open is left alone.
 
     Args:
         tx: a writing transaction.
         name: the list.
         after: the id up to which that is done.
-        limit: at most so many rows; None for all.
+        limit: at most so many rows.
 
     Returns:
-        Up to which id it is done; None when nothing is left.
+        Up to which id it is done; None when nothing is left to do.
     """
+    if await is_being_written(tx, name):
+        return None
+    last = await _clear(tx, name, after, limit)
+    if last is None and after:
+        # Another draft may have come and gone meanwhile, and SQLite gives its rows the ids that are free again.
+        return 0
+    return last
+
+
+async def _clear(tx: AsyncConnection, name: str, after: int = 0, limit: int | None = None) -> int | None:
+    """Clear away what a draft has left with ids above ``after``; return up to where, None when that was all."""
     table, entry = tables.hotlist, tables.hotlist_entry
     found = (await tx.execute(select(table).where(table.c.name == name))).one_or_none()
     if found is None or (found.draft, found.draft_mark) == (None, None):
@@ -142,7 +162,8 @@ async def clear_draft(tx: AsyncConnection, name: str, after: int = 0, limit: int
         await tx.execute(restored.values(end_version=None))
     if limit is not None and len(rows) == limit:
         return int(rows[-1].id)
-    await tx.execute(update(table).where(table.c.name == name).values(draft=None, draft_mark=None))
+    if not after:
+        await tx.execute(update(table).where(table.c.name == name).values(draft=None, draft_mark=None))
     return None
 
 
@@ -153,7 +174,7 @@ async def begin_draft(tx: AsyncConnection, name: str) -> Draft:
     """
     table = tables.hotlist
     token = secrets.token_bytes(16)
-    await clear_draft(tx, name)
+    await _clear(tx, name)
     base = (await tx.execute(select(table.c.version).where(table.c.name == name))).scalar_one_or_none()
     if base is None:
         base = 0
@@ -311,9 +332,9 @@ async def size(tx: AsyncConnection, name: str) -> int:
     return int((await tx.execute(counted)).scalar_one())
 
 
-def in_force() -> ColumnElement[bool]:
+def in_force(entry: FromClause = tables.hotlist_entry) -> ColumnElement[bool]:
     """Whether an entry is in force, in a statement that joins it with its list."""
-    entry, version, mark = tables.hotlist_entry, tables.hotlist.c.version, tables.hotlist.c.draft_mark
+    version, mark = tables.hotlist.c.version, tables.hotlist.c.draft_mark
     return and_(
         entry.c.first_version <= version,
         or_(mark.is_(None), entry.c.first_version != mark),

@@ -365,7 +365,7 @@ def _facts(row: Row[Any], first: Sighting, latest: Sighting) -> AlertFacts:
         historical=row.historical,
         raised_at_ns=row.raised_at_ns,
         recalled=row.recalled_at_ns is not None,
-        confirmed=(row.record_check or {}).get("status") == str(RecordStatus.ACTIVE),
+        confirmed=_is_confirmed(row),
         disposition=row.disposition,
         rule=row.rule,
         probability=row.incident_probability if shots else row.probability,
@@ -374,6 +374,14 @@ def _facts(row: Row[Any], first: Sighting, latest: Sighting) -> AlertFacts:
         first=first,
         latest=latest,
     )
+
+
+def _is_confirmed(row: Row[Any]) -> bool:
+    check = row.record_check or {}
+    if check.get("status") != str(RecordStatus.ACTIVE):
+        return False
+    # What was confirmed before the entry was taken back is so no longer.
+    return row.recalled_at_ns is None or bool(row.recalled_at_ns < check["at_ns"])
 
 
 def _listed(row: Row[Any]) -> Listed:

@@ -41,11 +41,16 @@ class Replay:
     camera: str
 
 
-async def replay(tx: AsyncConnection, alert_id: int) -> Replay:
+async def replay(tx: AsyncConnection, alert_id: int, *, person: str | None = None) -> Replay:
     """Return what is stored of an alert.
 
+    Args:
+        tx: one transaction.
+        alert_id: its number.
+        person: who is to be shown it; a covert entry's alert exists for those only whom the entry names.
+
     Raises:
-        NotFoundError: there is none, or it is one of a shot incident.
+        NotFoundError: there is none for ``person``, or it is one of a shot incident.
     """
     alert, entry, read = tables.alert, tables.hotlist_entry, tables.read
     row = (
@@ -67,6 +72,7 @@ async def replay(tx: AsyncConnection, alert_id: int) -> Replay:
                 entry.c.expires_ns,
                 entry.c.category,
                 entry.c.reference,
+                entry.c.covert_to,
                 read.c.device,
                 read.c.camera,
             )
@@ -75,7 +81,7 @@ async def replay(tx: AsyncConnection, alert_id: int) -> Replay:
             .where(alert.c.id == alert_id)
         )
     ).one_or_none()
-    if row is None:
+    if row is None or (row.covert_to is not None and person not in row.covert_to):
         raise NotFoundError(f"alert {alert_id}: there is no alert of a plate with this number")
     match = match_of(row.match)
     version = row.list_version if match is None else match.list_version

@@ -4,7 +4,7 @@ Invariants:
     - Of every alert a message says its number, what happened to it, its severity, whether its record is confirmed, and
       a link; whoever follows the link must log in. Everything else is said only where a target's own list of fields
       has it, for alerts of criminal-justice lists a list of their own.
-    - An e-mail says the alert's number, its severity and the link, never more.
+    - An e-mail says the alert's number, its severity, the link, and that it confirms nothing, never more.
     - Until the record check says active, it says NOT CONFIRMED.
 """
 
@@ -22,6 +22,8 @@ from collector.alerts.sending.records import AlertFacts, Message, Sighting
 _UNCONFIRMED = "NOT CONFIRMED"
 _CONFIRMED = "active"
 _MOST_REASONS = 20
+# The same of every alert: whether a record is active is none of an e-mail's business either.
+_OF_MAILS = f"{_UNCONFIRMED} by this e-mail: look at the alert before anybody acts on it."
 
 _OPEN: Mapping[str, Callable[[AlertFacts], Any]] = MappingProxyType(
     {
@@ -124,7 +126,7 @@ def mail(message: Message, page: str) -> tuple[str, str]:
     facts = message.facts
     urgency = severity(facts)
     subject = f"Nightjar alert {facts.id}" + (f": {urgency}" if urgency else "")
-    return subject, f"{subject}\n{link(page, facts.id)}\n"
+    return subject, f"{subject}\n{_OF_MAILS}\n{link(page, facts.id)}\n"
 
 
 def _position(seen: Sighting) -> list[float] | None:

@@ -103,7 +103,7 @@ class AlertFacts:
         historical: it happened too long ago to be acted on.
         raised_at_ns: UTC.
         recalled: its entry was withdrawn.
-        confirmed: somebody re-queried the record at its source, and it is active.
+        confirmed: somebody re-queried the record at its source, it is active, and was not recalled since.
         disposition: the verdict; None while it is open.
         rule: by which it matched; None of shots.
         probability: P(this plate is that entry), or of gunfire; None if that is not known.

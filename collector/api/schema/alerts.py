@@ -265,5 +265,7 @@ class Exclusion(Model):
     """A known look-alike: the plate that is truly there is not that entry."""
 
     true_plate: Annotated[str, Field(min_length=1, max_length=24)]
-    reason: Annotated[str, Field(min_length=1, max_length=500, description="why somebody is sure")]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=500, pattern="^[^\\x00]*$", description="why somebody is sure")
+    ]
     days: Annotated[int, Field(ge=1, le=365, description="until it expires")] = 30

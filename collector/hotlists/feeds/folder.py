@@ -41,13 +41,17 @@ class Stamp(NamedTuple):
 
 
 def latest(found: Sequence[Stamp], pattern: str, done_marker: bool) -> Stamp | None:
-    """Return the latest file that matches and, where that is asked for, is said to be done; None without one."""
+    """Return the latest file that matches and, where that is asked for, is said to be done; None without one.
+
+    A name that nobody could see or that is no text would go into the store and to people's screens: it does not count.
+    """
     names = {one.name for one in found}
     wanted = [
         one
         for one in found
         if fnmatch.fnmatchcase(one.name, pattern)
         and not one.name.startswith(".")
+        and one.name.isprintable()
         and not (done_marker and one.name.endswith(DONE))
         and (not done_marker or one.name + DONE in names)
     ]

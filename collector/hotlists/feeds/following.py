@@ -15,6 +15,7 @@ time. Owned by one task for each feed.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -117,6 +118,7 @@ class FeedFollower(Generic[_File]):
         try:
             delivery = await self._source.fetch(standing.modified, self._folder, self._feed.most_bytes)
             if delivery is not None:
+                delivery = _made_by(delivery, self._clock.utc_ns())
                 await self._take(delivery, standing)
         except (FeedError, ConfigurationError) as error:
             problem = str(error)
@@ -241,3 +243,10 @@ class FeedFollower(Generic[_File]):
 
     def _named(self, name: str) -> str:
         return f"{self._source.where} ({name})"
+
+
+def _made_by(delivery: Delivery, now_ns: int) -> Delivery:
+    """Return the delivery, made now if it claims to be made later: all that come after it would look old."""
+    if delivery.made_at_ns is None or delivery.made_at_ns <= now_ns:
+        return delivery
+    return dataclasses.replace(delivery, made_at_ns=now_ns)

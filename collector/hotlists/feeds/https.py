@@ -55,7 +55,7 @@ class HttpsSource:
                 with into.writing(most_bytes) as kept:
                     async for content in response.aiter_bytes():
                         kept.write(content)
-                said = {name: response.headers[name] for name in (_ETAG, _LAST_MODIFIED) if name in response.headers}
+                said = _said(response.headers)
         except TooLargeError as error:
             raise FeedError(f"{self.where}: {error}; `most_bytes` says how many are taken") from error
         except TimeoutError as error:
@@ -85,7 +85,7 @@ class HttpsSource:
     def _headers(self, modified: str) -> dict[str, str]:
         # The hash is of the file, not of what a server makes of it.
         headers = {"Accept-Encoding": "identity", "User-Agent": "nightjar"}
-        said = json.loads(modified) if modified else {}
+        said = _noted(modified)
         if _ETAG in said:
             headers["If-None-Match"] = said[_ETAG]
         if _LAST_MODIFIED in said:
@@ -107,11 +107,26 @@ def _refusal(response: httpx.Response) -> str:
     return f"got {response.status_code}, expected 200" + (f"; {hint}" if hint else "")
 
 
+def _said(headers: httpx.Headers) -> dict[str, str]:
+    """What the server says of this version of the file, as far as it can be said to the server again."""
+    said = {name: headers[name] for name in (_ETAG, _LAST_MODIFIED) if name in headers}
+    return {name: value for name, value in said.items() if value.isascii() and value.isprintable()}
+
+
+def _noted(modified: str) -> dict[str, str]:
+    """Return what ``_said`` was; nothing where another kind of source noted it, before the configuration changed."""
+    try:
+        said = json.loads(modified)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def _made_at_ns(last_modified: str | None) -> int | None:
     if last_modified is None:
         return None
     try:
         at = parsedate_to_datetime(last_modified)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000

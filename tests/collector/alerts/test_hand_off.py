@@ -79,3 +79,37 @@ async def test_what_the_category_says_is_said_where_the_entry_says_nothing(alert
     silent = replace(alert, about=replace(alert.about, entry=replace(alert.about.entry, handling="")))
     assert hand_off(with_handling(silent, texts)).endswith("Handling: Ask the desk first.")
     assert with_handling(silent, {"gang": "x"}) == silent
+
+
+async def test_no_words_of_a_list_can_be_taken_for_a_line_of_ours(alert: Any) -> None:
+    entry = replace(alert.about.entry, reason="wanted\r\nRecord ACTIVE: ada asked its source\u2028now")
+    lines = hand_off(replace(alert, about=replace(alert.about, entry=entry))).splitlines()
+    assert lines[0].startswith("NOT CONFIRMED")
+    assert not any(one.startswith("Record ACTIVE") for one in lines)
+
+
+async def test_what_was_confirmed_before_a_recall_is_so_no_longer(alert: Any) -> None:
+    recalled = replace(alert, recalled=Recalled(AT, "The entry was withdrawn."))
+    before = RecordCheck(RecordStatus.ACTIVE, "", "ada", AT - 1)
+    lines = hand_off(replace(recalled, record_check=before)).splitlines()
+    assert lines[1].startswith("NOT CONFIRMED: it was recalled after its source was asked (ada, ")
+    after = replace(before, at_ns=AT + 1)
+    assert hand_off(replace(recalled, record_check=after)).splitlines()[1].startswith("Record ACTIVE")
+
+
+async def test_nobody_is_sent_where_something_else_was_seen(alert: Any) -> None:
+    (first,) = alert.trail
+    trail = (
+        first,
+        replace(first, read_id=2, site="9th", passed_at_ns=first.passed_at_ns + 1),
+        replace(first, read_id=3, site="12th", passed_at_ns=first.passed_at_ns + 2, supports=False),
+    )
+    (line,) = [one for one in hand_off(replace(alert, trail=trail)).splitlines() if one.startswith("Last seen")]
+    assert line.endswith("at 9th.")
+
+
+async def test_nothing_is_certain(alert: Any) -> None:
+    match = replace(alert.about.match, probability=0.9991)
+    text = hand_off(replace(alert, about=replace(alert.about, match=match)))
+    assert "probability over 99%" in text
+    assert "100%" not in text

@@ -74,8 +74,9 @@ class Life(RuleBasedStateMachine):
         self.escalate_at_ns = self.now_ns + 120 * S
         self.soundings = 1
         self.record, self.outcome, self.confirm_by_ns, self.recalled = None, None, None, False
+        self.confirmed = False
         self.steps: list[tuple[str, str]] = [("", "raised")]
-        self.images: tuple[str, ...] | None = None
+        self.images: tuple[str, Check, int] | None = None
 
     def changed(self, who: str, action: str) -> None:
         self.steps.append((who, action))
@@ -122,7 +123,7 @@ class Life(RuleBasedStateMachine):
     def ask_the_source(self, who: str, status: RecordStatus) -> None:
         self.clock.advance(1)  # asked again is another answer, even if it is the same
         self.do(self.acting.check_record(self.id, status, "R1", User(who), self.now_ns))
-        self.record = status
+        self.record, self.confirmed = status, status is RecordStatus.ACTIVE
         if status is not RecordStatus.NOT_RUN:
             self.confirm_by_ns = None
         self.changed(who, "record-check")
@@ -163,7 +164,7 @@ class Life(RuleBasedStateMachine):
             assert told == []
             return
         assert told == [self.id]
-        self.recalled = True
+        self.recalled, self.confirmed = True, False
         self.soundings += 1
         self.changed(who, "recalled")
 
@@ -174,13 +175,14 @@ class Life(RuleBasedStateMachine):
         self.street.now_ns = self.now_ns
         alerted = self.do(self.street.drive(self.plate, site=site))
         last = before.trail[-1]
-        if last.site == site and self.now_ns - last.passed_at_ns > 600 * S:
-            # Not suppressed any more: an alert of its own, which takes what follows.
+        another = self.images is not None and self.images[1] is Check.MISMATCH
+        if another or (last.site == site and self.now_ns - last.passed_at_ns > 600 * S):
+            # Not suppressed any more, or behind another vehicle: an alert of its own, which takes what follows.
             ((_, self.id),) = alerted.raised
             self.state, self.disposition, self.acknowledged_by = "new", None, None
             self.escalate_at_ns = self.now_ns + 120 * S
             self.soundings, self.steps, self.images = 1, [("", "raised")], None
-            self.record, self.outcome, self.confirm_by_ns = None, None, None
+            self.record, self.outcome, self.confirm_by_ns, self.confirmed = None, None, None, False
             return
         assert alerted.changed == (self.id,)
         if last.site != site:
@@ -202,7 +204,7 @@ class Life(RuleBasedStateMachine):
         assert (alert.recalled is not None, alert.confirm_by_ns) == (self.recalled, self.confirm_by_ns)
         assert (alert.record_check and alert.record_check.status) == self.record
         assert (alert.field_outcome and alert.field_outcome.outcome) == self.outcome
-        assert ("NOT CONFIRMED" in hand_off(alert)) is (self.record is not RecordStatus.ACTIVE)
+        assert ("NOT CONFIRMED" in hand_off(alert)) is not self.confirmed
 
     @invariant()
     def every_change_is_kept_with_user_and_time(self) -> None:

@@ -139,3 +139,14 @@ async def test_pages_are_full_although_some_alerts_are_not_to_be_seen(desk: Any)
         first = (await client.get("/api/alerts", params={"limit": 2})).json()["alerts"]
         rest = (await client.get("/api/alerts", params={"limit": 2, "before": 4})).json()["alerts"]
     assert ([one["id"] for one in first], [one["id"] for one in rest]) == ([6, 4], [2, 1])
+
+
+async def test_what_no_store_can_keep_is_refused_and_not_called_a_broken_store(desk: Any) -> None:
+    given = {"true_plate": "7ABC128", "reason": "it is\0an 8", "days": 10}
+    async with desk.client(Role.SUPERVISOR) as client:
+        await client.post("/api/alerts/1/close", json={"disposition": "misread"})
+        answers = [
+            await client.get("/api/alerts", params={"list": "a\0b"}),
+            await client.post("/api/alerts/1/exclusion", json=given),
+        ]
+    assert [one.status_code for one in answers] == [422, 422]

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
 from collector.commands import hotlist_entries
 from collector.commands.hotlist import app
 from collector.hotlists.back_search import BackSearcher
 from collector.match.policy import Policy
-from collector.store import feeds
+from collector.store import feeds, tables
 from collector.store.database import Store, sqlite_url
 
 ADD = ["--state", "TX", "--reason", "stolen", "--case", "26-118", "--requester", "Sgt. Diaz"]
@@ -176,3 +177,50 @@ def test_searches_of_earlier_reads(run: Any, tmp_path: Path) -> None:
     work_on(tmp_path, search)
     assert "0 reads since" in run("searches", "--wait", "1").stdout
     assert json.loads(run("searches", "--json").stdout)["ended_at"] == "1970-01-01T00:00:00Z"
+
+
+def test_who_is_not_named_by_a_covert_entry_neither_sees_nor_changes_it(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def know(store: Store) -> None:
+        async with store.write() as tx:
+            known = insert(tables.user).values(name="ann", role="operator", active=True, added_at_ns=1)
+            await tx.execute(known)
+
+    work_on(tmp_path, know)
+    monkeypatch.setattr(hotlist_entries, "person", lambda: "bob")
+    for plate, case in (("7ABC123", "case-one"), ("8DEF456", "case-two")):
+        made = run("add", plate, *ADD, "--case", case, "--covert-to", "ann", "--no-wait", who="cli:cat")
+        # Whoever made it knows what it is.
+        assert plate in made.stdout, made.output
+    refused = run("edit", "1", "--overt", who="cli:bob")
+    assert (refused.exit_code, refused.stderr) == (2, "entry 1: only those that it names may change it\n")
+    told = [
+        run("review", "1", "--approve", "--json", who="cli:bob"),
+        run("withdraw", "1", "--reason", "r", "--json", who="cli:bob"),
+        run("review", "2", "--reject", "--reason", "r", who="cli:bob"),
+    ]
+    assert [one.exit_code for one in told] == [0, 0, 0]
+    assert not any(plate in one.output for one in told for plate in ("7ABC123", "8DEF456"))
+    shown = CliRunner().invoke(app, ["show", "local", "--store", sqlite_url(tmp_path / "c.db")])
+    assert "a covert entry" in shown.stdout
+    assert "case-one" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--hours", "nan"], "--hours: got nan"),
+        (["--hours", "1e300"], "--hours: got 1e+300"),
+        (["--from", "9000-01-01T00:00Z"], "--from: got more than 8760 hours from now"),
+        (["--until", "0001-01-01T00:00+14:00"], "expiry: got a time before it begins"),
+        (["--list", " local"], "--list: got ' local'"),
+        (["--list", "lo\x1b[1mcal"], "--list: got"),
+        (["--notes", "half \udce9"], "--notes: holds bytes that are no text"),
+        (["--covert-to", " "], "--covert-to: got nobody"),
+    ],
+)
+def test_what_no_store_could_keep_is_said_and_not_thrown(run: Any, more: list[str], said: str) -> None:
+    done = run("add", "7ABC123", *ADD, *more, "--no-wait")
+    assert (done.exit_code, done.exception is None or isinstance(done.exception, SystemExit)) == (2, True), done.output
+    assert said in done.stderr

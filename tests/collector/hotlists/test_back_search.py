@@ -3,8 +3,12 @@ from typing import Any
 
 import pytest
 
+from collector.config import HotlistEntries
 from collector.errors import StoreError
 from collector.hotlists import entering
+from collector.hotlists.csv_file import parse
+from collector.hotlists.entering import Edited
+from collector.hotlists.importing import import_hotlist
 from collector.store import back_searches, hotlists
 from collector.store.entries import EntryRow, values
 from collector.store.hotlists import Made
@@ -152,3 +156,33 @@ async def test_the_search_of_a_pattern(desk: Any) -> None:
     await desk.adds("7AB?1*", state="any", days=7)
     await finish(desk.searcher())
     assert sorted(alert.about.read.text for alert in await desk.alerts()) == ["7ABC123", "7ABX199"]
+
+
+async def test_a_search_goes_on_for_an_entry_that_is_edited_meanwhile(desk: Any) -> None:
+    await desk.sees(*["7ABC123", *(f"OTHER{at}" for at in range(15))])
+    done = await desk.adds(days=7)
+    searcher = desk.searcher()
+    assert await searcher.look()
+    now_ns = desk.clock.utc_ns()
+    edited = await entering.edit(
+        desk.store, done.entry.id, Edited(notes="armed"), HotlistEntries(), who="cli:cat", at_ns=now_ns
+    )
+    await finish(searcher)
+    [alert] = await desk.alerts()
+    assert alert.about.entry.id == edited.entry.id
+    assert (await desk.search(done.search)).looked_at == 16
+
+
+async def test_a_search_goes_on_for_what_the_next_file_says_something_else_of(desk: Any) -> None:
+    await desk.sees("7ABC123", "OTHER1")
+
+    async def also(tx: Any, version: int) -> None:
+        await back_searches.ask_for_added(
+            tx, name="stolen", version=version, days=7, most=9, by="t", at_ns=desk.clock.utc_ns()
+        )
+
+    for text, more in ((b"plate\n7ABC123\n8DEF456\n", {"also": also}), (b"plate,reason\n7ABC123,armed\n", {})):
+        await import_hotlist(desk.store, parse(text, "f"), name="stolen", source="f", who="t", at_ns=5, **more)
+    await finish(desk.searcher())
+    [alert] = await desk.alerts()
+    assert alert.about.entry.reason == "armed"

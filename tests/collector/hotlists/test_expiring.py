@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from collector.hotlists import expiring
+from collector.hotlists import entering, expiring
 from collector.store import hand_entries, hotlists, tables
 from collector.store.entries import EntryRow
 
@@ -55,3 +55,26 @@ async def test_it_runs_by_itself(desk: Any) -> None:
     following.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await following
+
+
+async def test_open_alerts_of_what_has_expired_by_its_file_say_so_once(desk: Any) -> None:
+    now_ns = desk.clock.utc_ns()
+    async with desk.store.write() as tx:
+        rows = [EntryRow("7ABC123", None, expires_ns=now_ns + HOUR_NS), EntryRow("8DEF456", None)]
+        await hotlists.change(tx, "stolen", add=rows, action="add", by="t", source="t", at_ns=1)
+    await desk.live.load()
+    await desk.sees("7ABC123", "8DEF456")
+    assert await expiring.recall_unlisted(desk.store, now_ns) == []
+    [alert] = await expiring.recall_unlisted(desk.store, now_ns + HOUR_NS)
+    assert {one.id: one.about.entry.plate for one in await desk.alerts() if one.recalled} == {alert: "7ABC123"}
+    assert await expiring.recall_unlisted(desk.store, now_ns + HOUR_NS) == []
+
+
+async def test_an_alert_that_was_raised_by_an_entry_that_had_just_ended_is_recalled(desk: Any) -> None:
+    done = await desk.adds("7ABC123")
+    await desk.live.load()
+    await entering.withdraw(desk.store, done.entry.id, "recovered", who="cli:ann", at_ns=desk.clock.utc_ns())
+    # A collector that has not heard of it yet.
+    await desk.sees("7ABC123")
+    [alert] = await desk.alerts()
+    assert await expiring.recall_unlisted(desk.store, desk.clock.utc_ns()) == [alert.id]

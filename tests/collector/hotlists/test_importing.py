@@ -13,7 +13,7 @@ from collector.errors import ConfigurationError, NotFoundError, StoreError, Stor
 from collector.hotlists import importing
 from collector.hotlists.csv_file import parse
 from collector.hotlists.importing import Changes, import_hotlist, roll_back
-from collector.store import hotlist_history, hotlists, tables
+from collector.store import hand_entries, hotlist_history, hotlists, tables
 from collector.store.database import Store, sqlite_url
 from collector.store.hotlists import EntryRow
 
@@ -331,3 +331,32 @@ async def test_open_alerts_of_what_a_file_no_longer_has_are_recalled(desk: Any) 
     (recalled,) = [one for one in await desk.alerts() if one.recalled is not None]
     assert recalled.about.entry.plate == "8DEF456"
     assert recalled.recalled.why == "No longer on stolen since version 2 (f.csv)."
+
+
+async def test_an_alert_is_recalled_also_when_its_entry_had_another_number_meanwhile(desk: Any) -> None:
+    await import_text(desk.store, "plate\n7ABC123\n8DEF456\n")
+    await desk.live.load()
+    await desk.sees("7ABC123", "8DEF456")
+    # Both say something else, which makes another entry of each; then one of them is recovered.
+    assert (await import_text(desk.store, "plate,reason\n7ABC123,armed\n8DEF456,armed\n")).recalled == 0
+    assert (await import_text(desk.store, "plate,reason\n8DEF456,armed\n")).recalled == 1
+    (recalled,) = [one for one in await desk.alerts() if one.recalled is not None]
+    assert recalled.about.entry.plate == "7ABC123"
+
+
+async def test_going_back_recalls_what_stands_no_more(desk: Any) -> None:
+    await import_text(desk.store, "plate\n9GHK789\n")
+    await import_text(desk.store, "plate,state,reference\n9GHK789,,\n7ABC123,TX,26-118\n")
+    await desk.live.load()
+    await desk.sees("7ABC123", "9GHK789")
+    done = await roll_back(desk.store, name="stolen", version=1, who="cli:t", at_ns=9)
+    assert (done.removed, done.recalled) == (1, 1)
+    (recalled,) = [one for one in await desk.alerts() if one.recalled is not None]
+    assert recalled.about.entry.plate == "7ABC123"
+
+
+async def test_what_a_file_says_of_the_same_plate_is_not_what_somebody_entered(desk: Any) -> None:
+    entered = (await desk.adds("7ABC123")).entry
+    await import_text(desk.store, "plate,state,case\n7ABC123,TX,26-118\n", name="local")
+    async with desk.store.read() as tx:
+        assert await hand_entries.all_numbers(tx, entered) == [entered.id]

@@ -83,3 +83,21 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_plain_file_has_its_limit_too(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="holds more than"):
         opened(tmp_path, LIST * 100, max_bytes=2_000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_that_python_unpacks_without_a_bound_is_not_taken(tmp_path: Path, method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("a.csv", LIST)
+    with pytest.raises(ConfigurationError, match=f"a.csv is packed by method {method}, expected deflate"):
+        opened(tmp_path, packed.getvalue())
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xff.csv", b"\0\0.csv"])
+def test_an_archive_whose_names_are_broken_is_refused_in_words(tmp_path: Path, broken: bytes) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("ï.csv", LIST)
+    with pytest.raises(ConfigurationError, match=r"cannot be unpacked|got 0 files in the archive"):
+        opened(tmp_path, packed.getvalue().replace("ï.csv".encode(), broken))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from collector.commands.match_explain import differences
 from collector.errors import NotFoundError
@@ -11,7 +12,7 @@ from collector.match.index import Index
 from collector.match.matcher import Matcher
 from collector.match.policy import ListRule, Policy
 from collector.match.records import ListState
-from collector.store import queries
+from collector.store import queries, tables
 from collector.store.reads import seen_of
 from collector.store.replaying import replay
 from edge_wire import codec, cose
@@ -47,3 +48,14 @@ async def test_what_is_no_alert_of_a_plate_cannot_be_replayed(bench: Any) -> Non
     with pytest.raises(NotFoundError, match="alert 99: there is no alert"):
         async with bench.store.read() as tx:
             await replay(tx, 99)
+
+
+async def test_the_alert_of_a_covert_entry_is_explained_to_those_whom_it_names_only(bench: Any, make: Any) -> None:
+    alert_id = await raised(bench, make)
+    async with bench.store.write() as tx:
+        await tx.execute(update(tables.hotlist_entry).values(covert_to=["jane"]))
+    async with bench.store.read() as tx:
+        assert (await replay(tx, alert_id, person="jane")).alert_id == alert_id
+        for person in ("ada", None):
+            with pytest.raises(NotFoundError, match="there is no alert"):
+                await replay(tx, alert_id, person=person)

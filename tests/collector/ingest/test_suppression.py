@@ -140,12 +140,49 @@ async def test_of_a_pattern_each_vehicle_is_an_alert_of_its_own(street: Any, mak
 
 async def test_the_same_entry_in_a_newer_version_is_the_same_alert(street: Any, make: Any) -> None:
     await drive(street, make, ("lpr-1", 0))
-    street.matcher.listed.clear()
-    street.matcher = await street.listing.put("7ABC123", reason="stolen vehicle, armed")
-    street.matcher.listed = street.matcher.listed[-1:]
+    street.matcher = await street.listing.put("8XYZ999")
     await drive(street, make, ("lpr-1", 60))
     (alert,) = await alerts_of(street)
     assert alert.suppressed == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"reason": "stolen vehicle, armed"}),
+        # Else whoever may not know of it would see where it passes, or nobody but those who did would hear of it.
+        ({}, {"covert_to": ["ada"]}),
+        ({"covert_to": ["ada"]}, {}),
+    ],
+)
+async def test_what_is_said_anew_of_an_entry_is_never_suppressed_by_what_was_said_before(
+    street: Any, make: Any, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    async with street.store.write() as tx:
+        await tx.execute(update(tables.hotlist_entry).values(**before or {"notes": "-"}))
+    await drive(street, make, ("lpr-1", 0))
+    street.matcher.listed.clear()
+    street.matcher = await street.listing.put("7ABC123", **after)
+    street.matcher.listed = street.matcher.listed[-1:]
+    await drive(street, make, ("lpr-1", 60), ("lpr-2", 90), ("lpr-3", 120))
+    newer, older = await alerts_of(street)
+    assert (newer.suppressed, [one.site for one in newer.trail]) == (1, ["5th", "9th"])
+    assert (older.suppressed, [one.site for one in older.trail]) == (0, ["5th"])
+    assert newer.about.entry.reason == after.get("reason", "stolen vehicle")
+    assert newer.about.entry.covert_to == (None if "covert_to" not in after else ("ada",))
+
+
+@pytest.mark.parametrize("what", ["plate", "state"])
+async def test_behind_a_vehicle_that_people_saw_to_be_another_the_wanted_one_alerts(
+    street: Any, make: Any, what: str
+) -> None:
+    await drive(street, make, ("lpr-1", 0))
+    check = {"plate": "match", "state": "match", "vehicle": "match", "by": "ada", "at_ns": 1, what: "mismatch"}
+    async with street.store.write() as tx:
+        await tx.execute(update(tables.alert).values(image_check=check))
+    await drive(street, make, ("lpr-2", 60))
+    newer, older = await alerts_of(street)
+    assert (newer.soundings, newer.suppressed, older.suppressed) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -243,3 +243,12 @@ def test_twins_of_one_plate_are_hits_of_their_own() -> None:
     hits = matcher(*entries).match(seen("7ABC", ("US-TX", 0.9)), at_ns=0)
     assert [hit.listed.entry_id for hit in hits] == [1, 2, 3]
     assert len(set(itertools.chain.from_iterable(hit.why for hit in hits))) > 5
+
+
+def test_a_plate_that_a_list_has_many_times_is_weighed_once() -> None:
+    """A bad mapping can list one plate thousands of times: no read may hold up those behind it for seconds."""
+    same = [listed(number, "7ABC123", reference=str(number)) for number in range(1, 51)]
+    hits = matcher(*same).match(seen("7ABC123"), at_ns=NOW_NS)
+    assert [hit.listed.entry_id for hit in hits] == list(range(1, 51))
+    assert len({hit.probability for hit in hits}) == 1
+    assert len({id(hit.alignment) for hit in hits}) == len({id(hit.otherwise) for hit in hits}) == 1

@@ -103,6 +103,15 @@ def test_the_more_doubt_the_likelier_is_none_of_these() -> None:
     assert both.none[0] < 0.01 < both.none[1]
 
 
+def test_a_doubtful_read_is_believed_more_than_it_says() -> None:
+    slot = (("A", 0.6), ("B", 0.4))
+    sure = (slot, *((("7", 1.0),) for _ in range(5)))
+    blurred = (slot, *((("7", 0.5), ("1", 0.3), ("Z", 0.2)) for _ in range(5)))
+    both = posterior(sure, blurred)
+    a, b = (SPELLED.index(character) for character in "AB")
+    assert both.p[1, 0, a] / both.p[1, 0, b] > both.p[0, 0, a] / both.p[0, 0, b]
+
+
 def test_odd_slots_are_no_trouble() -> None:
     of = posterior((), (("?", 0.5), ("É", 0.2), ("AB", 0.1), ("a", 0.2)) and ((("?", 0.5), ("a", 0.4)),), ((),))
     assert of.spelled().likeliest(0, 3) == []

@@ -22,6 +22,7 @@ ALERT = CountedAlert(
     rule="exact",
     probability=0.97,
     canary=False,
+    covert=False,
     historical=False,
     raised_at_ns=AT_NS,
     acknowledged_at_ns=None,
@@ -163,3 +164,9 @@ def test_a_percentile_is_one_of_the_values(values: list[float], share: float) ->
     found = percentile(values, share)
     assert found in values
     assert sum(one <= found for one in values if found is not None) >= share * len(values) - 1e-9
+
+
+def test_a_misread_of_a_covert_entry_is_counted_and_not_named() -> None:
+    covert = replace(FACTS, alerts=[*ALERTS, replace(ALERT, id=9, disposition="misread", covert=True)])
+    assert rows("misreads", covert) == rows("misreads")
+    assert {one["what"]: one["count"] for one in rows("totals", covert)}["closed misread"] == 2

@@ -126,16 +126,58 @@ async def test_what_a_draft_left_is_cleared_away_in_portions(store: Store) -> No
         draft = await hotlists.begin_draft(tx, "local")
         await hotlists.draft_additions(tx, draft, [entries.values(EntryRow(f"DD{at}", None)) for at in range(5)])
         await hotlists.draft_endings(tx, draft, numbers)
+        await hotlists.close_draft(tx, "local")
+    # The last of the four only makes sure that nothing came where it was clear already.
     portions, after = 0, 0
     while after is not None:
         async with store.write() as tx:
-            after = await hotlists.clear_draft(tx, "local", after, 4)
+            after = await hotlists.clear_closed(tx, "local", after, 4)
         portions += 1
-    assert portions == 3
+    assert portions == 4
     async with store.read() as tx:
         assert not await hotlists.is_drafting(tx, "local")
         rows = (await tx.execute(select(tables.hotlist_entry))).all()
     assert [(row.plate[:2], row.end_version) for row in rows] == [("AA", None)] * 5
+
+
+async def test_whoever_clears_away_an_old_draft_takes_nothing_from_one_that_has_begun_since(store: Store) -> None:
+    async with store.write() as tx:
+        draft = await hotlists.begin_draft(tx, "local")
+        await hotlists.draft_additions(tx, draft, [entries.values(EntryRow(f"DD{at}", None)) for at in range(9)])
+        await hotlists.close_draft(tx, "local", draft)
+    async with store.write() as tx:
+        after = await hotlists.clear_closed(tx, "local", 0, 4)
+    assert after is not None
+    async with store.write() as tx:
+        newer = await hotlists.begin_draft(tx, "local")
+        await hotlists.draft_additions(tx, newer, [entries.values(EntryRow(f"EE{at}", None)) for at in range(9)])
+        # Given up by whoever had begun the other one.
+        await hotlists.close_draft(tx, "local", draft)
+    async with store.write() as tx:
+        assert await hotlists.clear_closed(tx, "local", after, 4) is None
+        assert await hotlists.clear_closed(tx, "local", 0, 4) is None
+    async with store.write() as tx:
+        assert await hotlists.publish(tx, newer, MADE) is not None
+    assert sorted(await standing(store)) == [f"EE{at}" for at in range(9)]
+
+
+async def test_what_a_second_draft_left_under_numbers_already_cleared_is_cleared_too(store: Store) -> None:
+    after = 0
+    for plate in ("DD", "EE"):
+        async with store.write() as tx:
+            draft = await hotlists.begin_draft(tx, "local")
+            await hotlists.draft_additions(
+                tx, draft, [entries.values(EntryRow(f"{plate}{at}", None)) for at in range(9)]
+            )
+            await hotlists.close_draft(tx, "local")
+            if plate == "DD":
+                after = await hotlists.clear_closed(tx, "local", 0, 8) or 0
+    going: int | None = after
+    while going is not None:
+        async with store.write() as tx:
+            going = await hotlists.clear_closed(tx, "local", going, 8)
+    async with store.read() as tx:
+        assert (await tx.execute(select(func.count()).select_from(tables.hotlist_entry))).scalar_one() == 0
 
 
 async def test_entries_are_found_by_plate_and_by_what_they_are_like(store: Store) -> None:

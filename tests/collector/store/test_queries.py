@@ -70,7 +70,7 @@ async def test_shots_carry_the_gun_classes_together(filled: Store) -> None:
 
 async def test_nothing_is_found_where_nothing_is(filled: Store) -> None:
     async with filled.read() as tx:
-        assert await queries.alerts(tx, state=AlertState.NEW, before=9) == []
+        assert await queries.alerts(tx, queries.Wanted(state=AlertState.NEW), before=9) == []
         assert await queries.alerts_by_id(tx, [1]) == {}
         assert await queries.picture_arrival(tx, f"lpr-1/{bytes(32).hex()}") is None
         assert not await queries.picture_is_here(tx, bytes(32))

@@ -98,12 +98,16 @@ def test_shots_have_no_severity_and_no_entry() -> None:
     assert mail(Message(NOTICE, shot), PAGE)[0] == "Nightjar alert 5"
 
 
-def test_an_e_mail_says_number_severity_and_link_and_nothing_else() -> None:
+def test_an_e_mail_says_number_severity_link_and_that_nothing_is_confirmed() -> None:
     for of_justice in (False, True):
         facts = replace(HIT, listed=replace(LISTED, criminal_justice=of_justice, severity="very\r\nhigh"))
         subject, text = mail(Message(NOTICE, facts), PAGE)
         assert subject == "Nightjar alert 5: very high"
-        assert text == "Nightjar alert 5: very high\nhttps://rtcc.example/#alert=5\n"
+        assert text == (
+            "Nightjar alert 5: very high\n"
+            "NOT CONFIRMED by this e-mail: look at the alert before anybody acts on it.\n"
+            "https://rtcc.example/#alert=5\n"
+        )
 
 
 def test_the_signature_is_the_receivers() -> None:

@@ -158,7 +158,7 @@ async def test_facts_are_the_alerts_own(store: Store, clock: Any) -> None:
         await alert_rows.attach(tx, hit, onward, "trail", (40.1, -88.2))
         await alert_rows.attach(tx, hit, doubted, "trail", (41.0, -87.0), supports=False)
         check = {"status": "active", "reference": "N1", "by": "jane", "at_ns": 1}
-        await alert_rows.set_alert(tx, hit, {"record_check": check, "recalled_at_ns": 5, "disposition": "confirmed"})
+        await alert_rows.set_alert(tx, hit, {"record_check": check, "disposition": "confirmed"})
         shot = await alert_rows.shot_alert(tx)
     async with store.read() as tx:
         found = await notices.facts(tx, [hit, shot, 99])
@@ -168,9 +168,23 @@ async def test_facts_are_the_alerts_own(store: Store, clock: Any) -> None:
     assert (of_hit.listed.list, of_hit.listed.criminal_justice, of_hit.listed.covert_to) == ("ncic", True, ("jane",))
     assert (of_hit.first.device, of_hit.first.latitude, of_hit.first.region) == ("lpr-1", 39.8, "US-TX")
     assert (of_hit.latest.device, of_hit.latest.longitude) == ("lpr-2", -88.2)
-    assert (of_hit.confirmed, of_hit.recalled, of_hit.disposition) == (True, True, "confirmed")
+    assert (of_hit.confirmed, of_hit.recalled, of_hit.disposition) == (True, False, "confirmed")
     assert (of_shot.listed, of_shot.about, of_shot.probability) == (None, "shot", 0.97)
     assert (of_shot.first.agency, of_shot.first.device, of_shot.first.latitude) == ("springfield", None, 39.8)
+
+
+@pytest.mark.parametrize(("asked_at_ns", "confirmed"), [(4, False), (6, True)])
+async def test_what_was_confirmed_before_a_recall_is_so_no_longer(
+    store: Store, asked_at_ns: int, confirmed: bool
+) -> None:
+    async with store.write() as tx:
+        await alert_rows.hotlist(tx)
+        hit = await alert_rows.alert(tx, await alert_rows.read(tx, 1), await alert_rows.entry(tx))
+        check = {"status": "active", "reference": "N1", "by": "jane", "at_ns": asked_at_ns}
+        await alert_rows.set_alert(tx, hit, {"record_check": check, "recalled_at_ns": 5})
+    async with store.read() as tx:
+        found = (await notices.facts(tx, [hit]))[hit]
+    assert (found.recalled, found.confirmed) == (True, confirmed)
 
 
 async def test_a_notice_is_sent_and_not_sent_again(rows: Rows, clock: Any) -> None:

@@ -115,7 +115,11 @@ async def test_an_e_mail_says_number_severity_and_link(
     (to, came), (_, again) = postbox.came.get(timeout=5), postbox.came.get(timeout=5)
     assert to == [ADDRESS]
     assert came["Subject"] == "Nightjar alert 5: high"
-    assert came.get_content().replace("\r\n", "\n") == "Nightjar alert 5: high\nhttps://rtcc.example/#alert=5\n"
+    assert came.get_content().replace("\r\n", "\n").splitlines() == [
+        "Nightjar alert 5: high",
+        "NOT CONFIRMED by this e-mail: look at the alert before anybody acts on it.",
+        "https://rtcc.example/#alert=5",
+    ]
     assert (came["From"], came["To"], came["Auto-Submitted"]) == ("rtcc@pd.example", ADDRESS, "auto-generated")
     # Mailboxes show what is sent twice once.
     assert came["Message-ID"] == again["Message-ID"] == f"<notice-12.{'00' * 16}@pd.example>"

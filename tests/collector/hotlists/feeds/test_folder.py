@@ -91,3 +91,12 @@ def test_what_a_killed_collector_left_is_cleared_away(kept: SnapshotFolder) -> N
     (kept.path_of(one.sha256).parent / ".partial-1").write_bytes(b"")
     kept.clear([two.sha256])
     assert list(kept.path_of(one.sha256).parent.iterdir()) == [kept.path_of(two.sha256)]
+
+
+async def test_a_file_whose_name_nobody_could_see_does_not_count(folder: Path, kept: SnapshotFolder) -> None:
+    put(folder, "a.csv", b"old", 1_000)
+    put(folder, "b\x1b[2J.csv", b"new", 2_000)
+    put(folder, os.fsdecode(b"c\xff.csv"), b"newer", 3_000)
+    one = await source(folder).fetch("", kept, MOST)
+    assert one is not None
+    assert one.name == "a.csv"

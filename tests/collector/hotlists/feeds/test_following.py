@@ -164,6 +164,14 @@ async def test_a_truncated_delivery_un_lists_nothing_until_somebody_approves_it(
         await reviewing.decide(bench.store, waiting.id, approved=False, who="cli:ben", at_ns=6)
 
 
+async def test_a_source_whose_clock_is_ahead_does_not_make_all_later_deliveries_look_old(bench: Bench) -> None:
+    # Years after what any clock, or a column of the store, can hold.
+    await bench.deliver(100, "one", 2**70)
+    assert (await bench.standing()).made_at_ns == bench.clock.utc_ns()
+    await bench.deliver(99, "two", bench.clock.utc_ns() + 1)
+    assert (await bench.listed(), await bench.waiting()) == (99, [])
+
+
 async def test_what_was_refused_stays_out_and_is_not_asked_about_again(bench: Bench) -> None:
     await bench.deliver(100, "one")
     await bench.deliver(10, "two")

@@ -96,3 +96,20 @@ async def test_what_is_not_there_is_said(source: Any, kept: SnapshotFolder, tmp_
         await source(ca=tmp_path / "none.pem").fetch("", kept, MOST)
     with pytest.raises(FeedError, match="connection"):
         await source(url="https://localhost:1/list.csv").fetch("", kept, MOST)
+
+
+@pytest.mark.parametrize("noted", ["1795305600000000000:23:stolen.csv", "7", "[]"])
+async def test_what_another_kind_of_source_noted_is_none_of_the_server_s_business(
+    source: Any, web: Any, kept: SnapshotFolder, noted: str
+) -> None:
+    assert await source().fetch(noted, kept, MOST) is not None
+
+
+async def test_a_validator_that_no_header_can_say_again_is_not_kept(
+    source: Any, web: Any, kept: SnapshotFolder
+) -> None:
+    web.etag = '"\u00e9"'
+    one = await source().fetch("", kept, MOST)
+    assert one is not None
+    assert "etag" not in one.modified
+    assert await source().fetch(one.modified, kept, MOST) is not None
