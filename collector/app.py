@@ -121,7 +121,7 @@ async def _run_on(
     )
 
     async def match_again() -> None:
-        for device in await rematch(store, Raising(live.matcher, alert_rules), clock.utc_ns):
+        for device in await rematch(store, Raising(live.matcher, alert_rules), clock.utc_ns, config.historical_after_s):
             await ingest.ask_for_missing(device)
 
     async def take_what_comes() -> None:

@@ -16,7 +16,7 @@ from collector.domain.hotlists import NO_VEHICLE, Category, Entry, Vehicle
 from collector.errors import ConfigurationError, NotFoundError
 from collector.hotlists.importing import check_name
 from collector.hotlists.regions import EXPECTED, region_code
-from collector.match.patterns import MOST, PatternError, parse
+from collector.match.patterns import PatternError, parse
 from collector.match.plates import normalise
 from collector.store import alerts, audit, back_searches, hand_entries, hotlists
 from collector.store.database import Store, Transaction
@@ -182,10 +182,6 @@ async def add(
     row = checked(wanted, settings, who, at_ns)
     async with store.write() as tx:
         await _check_users(tx, row.covert_to)
-        if row.is_pattern:
-            patterns = sum(one.is_pattern for one in await hand_entries.by_hand(tx))
-            if patterns >= MOST:
-                raise ConfigurationError(f"{row.plate}: got {patterns} patterns already, of {MOST} that can be")
         version = await hotlists.change(
             tx, wanted.list, add=[row], action="add", by=who, source=_source(row), at_ns=at_ns
         )

@@ -64,7 +64,7 @@ class PlateIntake:
         alerted = await raiser.raise_and_revise(tx, passed, self._utc_ns())
         if await hotlists.generation(tx) != raiser.generation:
             # A newer hotlist has come while this batch was under way.
-            await reads.await_match(tx, {one.read_id: one.age for one in passed})
+            await reads.await_match(tx, {one.read_id: one.age for one in passed}, self._utc_ns())
         changes.feed += [(FeedKind.READ, one.read_id) for one in passed]
         changes.feed += [(FeedKind.ALERT, one) for one in alerted.changed]
         changes.asked += await _wanted(tx, here.values(), newer, alerted.hits)

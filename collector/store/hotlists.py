@@ -23,6 +23,7 @@ from sqlalchemy import BigInteger, ColumnElement, FromClause, and_, delete, func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import StoreRefusedError
+from collector.match.patterns import MOST
 from collector.store import tables
 from collector.store.copying import Copying
 from collector.store.entries import COLUMNS, EntryRow, Key, values
@@ -382,6 +383,16 @@ async def _standing(tx: AsyncConnection, name: str, keys: Sequence[Key], ending:
     return [key for key in found if key in wanted]
 
 
+async def _patterns(tx: AsyncConnection) -> int:
+    entry = tables.hotlist_entry
+    counted = (
+        select(func.count())
+        .select_from(entry.join(tables.hotlist, tables.hotlist.c.name == entry.c.list))
+        .where(entry.c.is_pattern, in_force())
+    )
+    return int((await tx.execute(counted)).scalar_one())
+
+
 async def _put_in_force(
     tx: AsyncConnection, name: str, version: int, made: Made, *, draft_mark: int | None, draft: bytes | None
 ) -> None:
@@ -394,7 +405,14 @@ async def _put_in_force(
             "source": made.source,
             "source_sha256": made.source_sha256 or _NO_DIGEST,
         }
+    before = await _patterns(tx)
     await tx.execute(update(table).where(table.c.name == name).values(new))
+    patterns = await _patterns(tx)
+    if patterns > max(before, MOST):
+        raise StoreRefusedError(
+            f"hotlist {name}: got {patterns} patterns on all lists with this, expected at most {MOST}, because each "
+            "costs something at every read; withdraw some, or list plates"
+        )
     confirmed = select(table.c.imported_at_ns).where(table.c.name == name).scalar_subquery()
     said = dataclasses.asdict(made) | {"confirmed_at_ns": confirmed}
     await tx.execute(insert(tables.hotlist_version).values(version=version, list=name, draft=draft, **said))

@@ -182,12 +182,12 @@ async def keep_revisions(tx: AsyncConnection, revisions: Sequence[tuple[int, Rea
     )
 
 
-async def await_match(tx: AsyncConnection, ages: Mapping[int, Age]) -> None:
-    """Note reads, with their ages, that were matched with an older hotlist than the store already has."""
+async def await_match(tx: AsyncConnection, ages: Mapping[int, Age], at_ns: int) -> None:
+    """Note reads, with their ages at ``at_ns``, that were matched with an older hotlist than the store already has."""
     table = tables.match_pending
     here = set((await tx.execute(select(table.c.read_id).where(table.c.read_id.in_(sorted(ages))))).scalars())
     fresh = [
-        {"read_id": read_id, "historical": age.historical, "age_note": age.note}
+        {"read_id": read_id, "historical": age.historical, "age_note": age.note, "noted_at_ns": at_ns}
         for read_id, age in sorted(ages.items())
         if read_id not in here
     ]
@@ -195,11 +195,11 @@ async def await_match(tx: AsyncConnection, ages: Mapping[int, Age]) -> None:
         await tx.execute(insert(table), fresh)
 
 
-async def awaiting_match(tx: AsyncConnection, limit: int) -> dict[int, Age]:
-    """Return up to ``limit`` reads that are to be matched again, with their ages."""
+async def awaiting_match(tx: AsyncConnection, limit: int) -> dict[int, tuple[Age, int]]:
+    """Return up to ``limit`` reads that are to be matched again, with their ages and when these were noted."""
     table = tables.match_pending
     rows = await tx.execute(select(table).order_by(table.c.read_id).limit(limit))
-    return {row.read_id: Age(row.historical, row.age_note) for row in rows}
+    return {row.read_id: (Age(row.historical, row.age_note), row.noted_at_ns) for row in rows}
 
 
 async def matched(tx: AsyncConnection, ids: Sequence[int], version: int) -> None:

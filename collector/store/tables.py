@@ -233,6 +233,8 @@ match_pending = Table(
     # Its age as judged when it came, for the alert that may follow.
     Column("historical", Boolean, nullable=False),
     Column("age_note", String),
+    # When that was: came with 0005, and the default only lets SQLite add the column.
+    Column("noted_at_ns", BigInteger, nullable=False, server_default="0"),
 )
 
 read_revision = Table(
@@ -537,6 +539,12 @@ hotlist_entry = Table(
 )
 
 # Entries made by hand are few among millions, and they are all to be reviewed.
+Index(
+    "ix_hotlist_entry_is_pattern",
+    hotlist_entry.c.list,
+    sqlite_where=hotlist_entry.c.is_pattern,
+    postgresql_where=hotlist_entry.c.is_pattern,
+)
 Index(
     "ix_hotlist_entry_review_due_ns",
     hotlist_entry.c.review_due_ns,

@@ -22,7 +22,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from collector.config import HotlistFeed
-from collector.errors import ConfigurationError, StoreError
+from collector.errors import ConfigurationError, StoreError, StoreRefusedError
 from collector.hotlists.feeds.judging import doubts
 from collector.hotlists.feeds.records import Delivery, FeedError, Source
 from collector.hotlists.feeds.schedule import next_ns
@@ -120,8 +120,13 @@ class FeedFollower(Generic[_File]):
             if delivery is not None:
                 delivery = _made_by(delivery, self._clock.utc_ns())
                 await self._take(delivery, standing)
-        except (FeedError, ConfigurationError) as error:
+        except (FeedError, ConfigurationError, StoreRefusedError) as error:
             problem = str(error)
+        except (StoreError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a delivery provokes, the lists that are here stay looked after
+            _log.exception("feed_broke", feed=name)
+            problem = f"our error, not the source's: {error!r}"
         self._failures = self._failures + 1 if problem else 0
         if problem:
             _log.warning("feed_failed", feed=name, problem=problem, tries=self._failures)

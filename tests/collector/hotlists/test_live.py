@@ -284,6 +284,28 @@ async def test_invariant_5_reads_stored_during_a_change_of_hotlists_are_matched_
         assert len(await queries.alerts(tx)) == 2
 
 
+async def test_what_waited_for_a_match_while_the_collector_was_down_is_historical(
+    store: Store, make: Any, clock: Any, tmp_path: Path
+) -> None:
+    live = LiveMatcher(store)
+    device = await make.device().enrol(store)
+    keys = {
+        (device.id, cose.key_id(key.public_key())): VerifyingKey(key.public_key(), epoch)
+        for key, epoch in ((device.key, None), (device.epoch_key, 7))
+    }
+    intake = Intake(store, MediaIntake(PictureFolder(tmp_path)), lambda: Raising(live.matcher), clock.utc_ns, 120)
+    await intake.commit([judge(one, keys) for one in (device.open(), device.publish(make.health()))])
+    await import_text(store, "plate\n7ABC123\n")
+    await intake.commit([judge(device.read(), keys)])
+    await live.load()
+    later_ns = clock.utc_ns() + 3 * 60 * _MINUTE_NS
+    assert await rematch(store, Raising(live.matcher), lambda: later_ns) == {"lpr-1"}
+    async with store.read() as tx:
+        (alert,) = await queries.alerts(tx)
+    assert alert.historical
+    assert "Historical: it came 3 h before it could be matched with this list." in alert.why
+
+
 async def test_it_follows_imports_of_other_processes_until_it_is_stopped(store: Store, store_url: str) -> None:
     live = LiveMatcher(store)
     taken_up = asyncio.Event()

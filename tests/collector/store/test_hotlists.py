@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 
 from collector.domain.hotlists import Vehicle
 from collector.errors import StoreRefusedError
+from collector.match.patterns import MOST
 from collector.store import entries, hotlist_history, hotlists, tables
 from collector.store.database import Store
 from collector.store.hotlists import EntryRow, Made
@@ -91,6 +92,24 @@ async def test_what_is_not_in_force_cannot_end_and_what_is_cannot_come_twice(sto
     await change(store, [], (number,))
     with pytest.raises(StoreRefusedError, match=f"got entries {number} to end"):
         await change(store, [], (number,))
+
+
+async def test_no_more_patterns_come_in_force_than_are_looked_for(store: Store) -> None:
+    patterns = [EntryRow(f"7A{number:03}*", None, is_pattern=True) for number in range(MOST)]
+    await change(store, patterns)
+    one_more = EntryRow("7AB?1*", None, is_pattern=True)
+    with pytest.raises(StoreRefusedError, match=f"got {MOST + 1} patterns on all lists"):
+        await change(store, [one_more])
+    async with store.write() as tx:
+        draft = await hotlists.begin_draft(tx, "file")
+        await hotlists.draft_additions(tx, draft, [entries.values(one_more)])
+    with pytest.raises(StoreRefusedError, match=f"got {MOST + 1} patterns on all lists"):
+        async with store.write() as tx:
+            await hotlists.publish(tx, draft, MADE)
+    found = await standing(store)
+    assert len(found) == MOST
+    await change(store, [], (found["7A000*"],))
+    await change(store, [one_more])
 
 
 async def test_a_draft_that_broke_off_is_in_force_in_no_version(store: Store) -> None:

@@ -222,6 +222,16 @@ def upgrade() -> None:
     op.add_column("hotlist_entry", sa.Column("reviewed_by", sa.String(length=64), nullable=True))
     op.add_column("hotlist_entry", sa.Column("reviewed_at_ns", sa.BigInteger(), nullable=True))
     op.create_index("ix_hotlist_entry_plate", "hotlist_entry", ["plate"], unique=False)
+    patterns = sa.text("is_pattern")
+    op.create_index(
+        "ix_hotlist_entry_is_pattern",
+        "hotlist_entry",
+        ["list"],
+        unique=False,
+        sqlite_where=patterns,
+        postgresql_where=patterns,
+    )
+    op.add_column("match_pending", sa.Column("noted_at_ns", sa.BigInteger(), server_default="0", nullable=False))
     op.create_index(
         "ix_hotlist_entry_list_first_version", "hotlist_entry", ["list", "first_version", "id"], unique=False
     )

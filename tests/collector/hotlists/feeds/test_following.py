@@ -237,6 +237,15 @@ async def test_what_cannot_be_fetched_or_read_changes_nothing_and_is_reported(be
     assert (await bench.standing()).problem == ""
 
 
+async def test_a_delivery_that_provokes_an_error_of_ours_is_reported_and_asked_about_again(bench: Bench) -> None:
+    await bench.deliver(5, "one")
+    await bench.deliver(b"\xff", "two")
+    assert (await bench.standing()).problem.startswith("our error, not the source's: UnicodeDecodeError")
+    assert await bench.listed() == 5
+    await bench.deliver(6, "three")
+    assert ((await bench.standing()).problem, await bench.listed()) == ("", 6)
+
+
 async def test_a_missed_delivery_alarms(bench: Bench) -> None:
     await bench.follower.ask()
     bench.clock.advance(24 * HOUR_NS)
