@@ -143,7 +143,7 @@ def _fill(path: Path, texts: Sequence[str]) -> None:
 
 async def _in_force(live: LiveMatcher, since_s: float, generation: int) -> float:
     # Nothing tells: it is swapped in by an assignment.
-    while live.matcher.generation < generation:  # noqa: ASYNC110
+    while live.matcher.generation < generation:  # noqa: ASYNC110 - a matcher tells nobody that it changed
         await asyncio.sleep(_TICK_S)
     return time.time() - since_s
 
