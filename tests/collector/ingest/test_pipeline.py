@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import text
+from sqlalchemy import insert
 
 from collector.errors import StoreError
 from collector.fleet.devices import remove_device
@@ -192,7 +192,7 @@ async def test_a_poison_message_never_stops_the_stream(
 
     async def refusing(tx: Any, rows: Any) -> list[int]:
         if any(row.envelope == poison.payload for row in rows):
-            await tx.execute(text("INSERT INTO match_pending VALUES (4711, false, NULL)"))
+            await tx.execute(insert(tables.match_pending).values(read_id=4711, historical=False))
         return await keep(tx, rows)
 
     monkeypatch.setattr(intake, "keep_messages", refusing)
