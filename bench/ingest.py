@@ -1,6 +1,7 @@
-"""How fast one collector takes plate reads from a broker, as ratios to the ceilings of the same run.
+"""How fast one collector takes plate reads, as ratios to the ceilings of the same run, and how long its acks take.
 
-    .venv/bin/python bench/ingest.py [--count N] [--rounds R] [--json]
+    .venv/bin/python bench/ingest.py [--count N] [--rounds R] [--no-postgresql] [--json]
+    .venv/bin/python bench/ingest.py --acks-at RATE [--rounds R] [--json]
 
 Everything is over TLS and a mosquitto with the production configuration, with envelopes that were signed beforehand, of
 four devices. Before each round a process of its own publishes them into the collector's session at the broker, and
@@ -13,18 +14,21 @@ ends: what is timed is the draining of that backlog, from the connect on, by one
     ... unverified     the same with the check of signatures taken out, for this bench alone
     ... PostgreSQL     verified, into a server on this machine (fsync on); by one collector, and by two that share the
                        subscription: on two cores they, the broker and the server have to share those, too
-    ack latency        publish to the device's receipt of the ack that names the row, at 30 % of that rate
 
-A ratio is to the slower of the first two. Wanted (issue 7): 0.5 unverified, 0.33 verified, p99 25 ms at most.
+A ratio is to the slower of the first two. Wanted (issue 7): 0.5 unverified, 0.33 verified.
+
+Acks: at 30 % of the verified rate (or at RATE, without the rest) one process publishes for the four devices, one row
+after the other at even times, whatever comes back. A row's way is from when it was due until its device has the ack
+that names it. The first 5 s do not count; 15 s do. Wanted: p99 25 ms at most. Beside it, what the disk can do: as many
+bytes as the collector wrote a commit, written and synchronised as often.
 """
 
 import argparse
-import asyncio
 import itertools
 import json
 import math
+import os
 import queue
-import signal
 import sqlite3
 import statistics
 import subprocess
@@ -33,132 +37,37 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
-
-import msgspec
-import paho.mqtt.client as paho
-import structlog
-from cryptography.hazmat.primitives.asymmetric import ec
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+from ingest_acks import STAGES, account, spread
+from ingest_fleet import DEVICES, Fleet, Signed, keep
+from ingest_roles import PATIENCE_S, Task, running
 from private_broker import ClientFiles, PrivateBroker
 from private_postgresql import PrivatePostgresql
 from private_postgresql import installed as postgresql_installed
 
-from collector.alerts.raising import Raising
-from collector.fleet import broker_access, signing_key
-from collector.fleet.devices import add_device
-from collector.ingest import link
-from collector.ingest.ingest import Ingest
-from collector.ingest.link import BrokerSettings
-from collector.ingest.picture_folder import PictureFolder
-from collector.match.matcher import Matcher
-from collector.store.database import Store, sqlite_url
-from edge_wire import codec, cose
-from edge_wire.clock import SystemClock
-from edge_wire.messages import Ack, Header, Open, PixelBox, PlateRead, Stream
-from edge_wire.topics import Channel, Topic, subscription
+from collector.fleet import broker_access
+from collector.store.database import sqlite_url
 
-AGENCY, EPOCH = "bench", 7
-DEVICES = tuple(f"bench-{number}" for number in range(1, 5))
 COLLECTOR, SECOND = broker_access.COLLECTOR, f"{broker_access.COLLECTOR}-2"
 BATCH = 500
 SHARE_OF_CEILING = 0.3
-PACED_S = 5.0
-_PATIENCE_S = 120.0
-
-
-class Signed(msgspec.Struct):
-    """One envelope, and where its device publishes it."""
-
-    device: str
-    topic: str
-    sequence: int
-    envelope: bytes
-
-
-class Task(msgspec.Struct):
-    """What a process of this bench is to do."""
-
-    role: str
-    host: str
-    port: int
-    authority: str
-    certificate: str
-    key: str
-    folder: str
-    envelopes: str = ""
-    count: int = 0
-    rate: float = 0.0
-    store: str = ""
-    client_id: str = "nightjar.collector"
-    share: str | None = None
-    verified: bool = True
-
-
-def a_read(track: int) -> PlateRead:
-    """A read as the vote leaves it: seven slots of up to five candidates, about 400 bytes signed."""
-    text = f"{track % 10_000_000:07d}"
-    slots = tuple(
-        ((c, 0.93), ("B", 0.03), ("R", 0.01), ("H", 0.005), ("N", 0.003))[: 2 + at % 4] for at, c in enumerate(text)
-    )
-    box = PixelBox(100, 200, 220, 240)
-    regions = (("US-TX", 0.9), ("US-OK", 0.05))
-    digests = (track.to_bytes(32, "big"), (track + 1).to_bytes(32, "little"))
-    return PlateRead(track, 0, True, text, slots, "plates-eu-us", "north", "lpr", "d1", *digests, box, 0.9, 5, regions)
-
-
-class Fleet:
-    """Devices that have signed everything beforehand."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        clock = SystemClock()
-        self.keys = {device: ec.generate_private_key(ec.SECP256R1()) for device in DEVICES}
-        self.openings: list[Signed] = []
-        self.reads: list[Signed] = []
-        epoch_keys = {device: ec.generate_private_key(ec.SECP256R1()) for device in DEVICES}
-        for device in DEVICES:
-            body = Open(cose.spki(epoch_keys[device].public_key()), bytes(16), clock.boot_ns(), clock.utc_ns())
-            header = Header(EPOCH, clock.utc_ns(), clock.boot_ns(), 1_000, Stream.REPORT, 1)
-            self.openings.append(_sign(device, Channel.REPORT, header, body, self.keys[device]))
-        for at in range(count):
-            device = DEVICES[at % len(DEVICES)]
-            sequence = 1 + at // len(DEVICES)
-            header = Header(EPOCH, clock.utc_ns(), clock.boot_ns(), 1_000, Stream.DETECTION, sequence)
-            self.reads.append(_sign(device, Channel.DETECTION, header, a_read(sequence), epoch_keys[device]))
-        self.file = folder / "envelopes"
-        self.file.write_bytes(msgspec.msgpack.encode(self.reads))
-
-    async def enrol(self, url: str) -> None:
-        """Make the store, and open every device's epoch in it as ingest would."""
-        store = await Store.open(url)
-        for device in DEVICES:
-            await add_device(store, device, AGENCY, self.keys[device].public_key(), who="cli:bench", at_ns=1)
-        await store.close()
-
-
-def _sign(
-    device: str, channel: Channel, header: Header, body: Open | PlateRead, key: ec.EllipticCurvePrivateKey
-) -> Signed:
-    envelope = cose.sign(codec.encode(header, body), key, cose.external_aad(device, channel))
-    return Signed(device, str(Topic(AGENCY, device, channel)), header.sequence or 0, envelope)
+WARM_S, PACED_S = 5.0, 15.0
 
 
 @dataclass(frozen=True)
 class Site:
-    """A broker, a fleet and a folder."""
+    """A broker, a fleet, a folder, and how many reads a backlog has."""
 
     broker: PrivateBroker
     fleet: Fleet
     folder: Path
+    count: int
 
     def task(self, role: str, files: ClientFiles, **more: Any) -> Task:
         """What a process is to do that connects with these files."""
@@ -166,186 +75,33 @@ class Site:
         common = (broker.host, broker.port, str(broker.authority), str(files.certificate), str(files.key))
         return Task(role, *common, str(self.folder), **more)
 
+    def subscribe(self, name: str = COLLECTOR, **more: Any) -> None:
+        """Make an empty session at the broker, as a collector's."""
+        with running(self.task("bare", self.broker.client(name), client_id=name, **more)) as process:
+            assert process.wait(PATIENCE_S) == 0
+
     def publish(self, signed: list[Signed]) -> None:
         """Put these into the sessions that are subscribed, from a process of their own."""
-        file = self.folder / "publish"
-        file.write_bytes(msgspec.msgpack.encode(signed))
+        file = keep(self.folder / "publish", signed)
         with running(self.task("publish", self.broker.collector, envelopes=str(file))) as publisher:
-            assert publisher.wait(_PATIENCE_S) == 0
+            assert publisher.wait(PATIENCE_S) == 0
 
-
-# --- what the processes of this bench do -----------------------------------------------------------------------------
-
-
-@contextmanager
-def running(task: Task) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, __file__, "--task", msgspec.json.encode(task).decode()]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
-
-
-def say(*words: object) -> None:
-    print(*words, flush=True)
-
-
-def publish(task: Task) -> None:
-    """Publish a file of envelopes at QoS 1, each over its device's connection, and wait until the broker has all."""
-    signed = msgspec.msgpack.decode(Path(task.envelopes).read_bytes(), type=list[Signed])
-    clients = {device: _connected(task, device) for device in sorted({one.device for one in signed})}
-    properties = _correlation()
-    sent = [clients[one.device].publish(one.topic, one.envelope, 1, properties=properties) for one in signed]
-    for one in sent:
-        one.wait_for_publish(_PATIENCE_S)
-    for client in clients.values():
-        client.disconnect()
-
-
-def bare(task: Task) -> None:
-    """Take messages and confirm them, nothing else; without a count only make the session."""
-    taken, done = 0, threading.Event()
-
-    def on_message(client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
-        nonlocal taken
-        client.ack(message.mid, message.qos)
-        taken += 1
-        if taken == task.count:
-            done.set()
-
-    client = _client(task, task.client_id)
-    client.on_message = on_message
-    client.on_subscribe = lambda *_: None if task.count else done.set()
-    client.on_connect = lambda one, *_: one.subscribe(
-        [(subscription(channel, share=task.share), 1) for channel in (Channel.DETECTION, Channel.MEDIA, Channel.REPORT)]
-    )
-    connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-    connect.SessionExpiryInterval = 3_600
-    connect.ReceiveMaximum = 1_000
-    began = time.perf_counter()
-    client.connect(task.host, task.port, clean_start=not task.count, properties=connect)
-    client.loop_start()
-    assert done.wait(_PATIENCE_S)
-    say(time.perf_counter() - began)
-    client.disconnect()
-    client.loop_stop()
-
-
-def _as_if_verified(*_: object) -> None:
-    """Stands for the check of a signature; a mock would note every call."""
-
-
-async def collect(task: Task) -> None:
-    """Run ingest; tell, some fifty times a second, when it had answered how many."""
-    # What is said on standard output is for the one who measures.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    if not task.verified:
-        mock.patch("collector.ingest.verdicts.cose.verify", new=_as_if_verified).start()
-    store = await Store.open(task.store)
-    settings = BrokerSettings(
-        task.host, task.port, Path(task.authority), Path(task.certificate), Path(task.key), task.client_id, task.share
-    )
-    key = signing_key.load_or_make(Path(task.folder) / "key.pem")
-    raising = Raising(Matcher())
-    ingest = Ingest(store, settings, key, PictureFolder(Path(task.folder)), SystemClock(), lambda: raising)
-    say("began", time.monotonic())
-    task_of_ingest = ingest.start()
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    told = -1
-    while not stopped.is_set():
-        answered = ingest.counts.get("answered", 0)
-        if answered != told:
-            told = answered
-            say(answered, time.monotonic())
-        await asyncio.sleep(0.02)
-    await ingest.stop()
-    await task_of_ingest
-    await store.close()
-
-
-def paced(task: Task) -> None:
-    """Publish at a rate as one device, and tell how long each row waited for its ack, in ms."""
-    signed = msgspec.msgpack.decode(Path(task.envelopes).read_bytes(), type=list[Signed])
-    sent: dict[int, float] = {}
-    waited: list[float] = []
-
-    def on_message(_client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
-        now = time.perf_counter()
-        body = codec.decode_down(cose.parse(bytes(message.payload)).payload).body
-        if isinstance(body, Ack) and body.stream is Stream.DETECTION:
-            for first, last in body.ranges:
-                waited.extend(now - sent.pop(at) for at in range(first, last + 1) if at in sent)
-
-    client = _connected(task, signed[0].device, on_message)
-    properties = _correlation()
-    began = time.perf_counter()
-    for number, one in enumerate(signed):
-        ahead_s = began + number / task.rate - time.perf_counter()
-        if ahead_s > 0:
-            time.sleep(ahead_s)
-        sent[one.sequence] = time.perf_counter()
-        client.publish(one.topic, one.envelope, 1, properties=properties)
-    deadline = time.monotonic() + 10
-    while sent and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not sent, f"{len(sent)} rows without an ack"
-    say(json.dumps([1_000 * one for one in waited]))
-    client.disconnect()
-
-
-def _client(task: Task, name: str) -> paho.Client:
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5, manual_ack=True)
-    client.tls_set_context(link._tls(BrokerSettings(task.host, task.port, *_files(task))))
-    client.on_socket_open = link._without_delay
-    client.max_inflight_messages_set(1_000)
-    return client
-
-
-def _files(task: Task) -> tuple[Path, Path, Path]:
-    return Path(task.authority), Path(task.certificate), Path(task.key)
-
-
-def _connected(task: Task, device: str, on_message: Callable[..., None] | None = None) -> paho.Client:
-    clients = Path(task.certificate).parent
-    own = msgspec.structs.replace(task, certificate=str(clients / f"{device}.pem"), key=str(clients / f"{device}.key"))
-    client = _client(own, device)
-    ready = threading.Event()
-    client.on_connect = lambda one, *_: (
-        ready.set() if on_message is None else one.subscribe(subscription(Channel.ACK, device=device, agency=AGENCY), 0)
-    )
-    client.on_subscribe = lambda *_: ready.set()
-    if on_message is not None:
-        client.on_message = on_message
-    client.connect(task.host, task.port)
-    client.loop_start()
-    assert ready.wait(_PATIENCE_S)
-    return client
-
-
-def _correlation() -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # the same
-    properties.CorrelationData = codec.encode_connection(EPOCH, 1)
-    return properties
-
-
-# --- what is measured ------------------------------------------------------------------------------------------------
-
-
-def subscribe(site: Site, name: str = COLLECTOR, **more: Any) -> None:
-    """Make an empty session at the broker, as a collector's."""
-    with running(site.task("bare", site.broker.client(name), client_id=name, **more)) as process:
-        assert process.wait(_PATIENCE_S) == 0
+    def open(self, url: str) -> None:
+        """Make a store in which every epoch is open: to which of several collectors an Open comes is chance."""
+        self.fleet.enrol(url)
+        self.subscribe()
+        self.publish(self.fleet.openings)
+        with running(self.task("collect", self.broker.collector, store=url)) as process:
+            for _ in _answered([process], len(DEVICES)):
+                pass
 
 
 def bare_rate(site: Site) -> float:
-    subscribe(site)
-    site.publish(site.fleet.reads)
-    with running(site.task("bare", site.broker.collector, count=len(site.fleet.reads))) as process:
+    site.subscribe()
+    site.publish(site.fleet.reads(site.count))
+    with running(site.task("bare", site.broker.collector, count=site.count)) as process:
         assert process.stdout is not None
-        return len(site.fleet.reads) / float(process.stdout.readline())
+        return site.count / float(process.stdout.readline())
 
 
 def sqlite_rate(site: Site) -> float:
@@ -357,7 +113,7 @@ def sqlite_rate(site: Site) -> float:
             "CREATE TABLE m (id INTEGER PRIMARY KEY, device TEXT, sequence INTEGER, envelope BLOB, "
             "UNIQUE (device, sequence))"
         )
-        reads = site.fleet.reads
+        reads = site.fleet.reads(site.count)
         began = time.perf_counter()
         for at in range(0, len(reads), BATCH):
             rows = [(one.device, one.sequence, one.envelope) for one in reads[at : at + BATCH]]
@@ -369,35 +125,19 @@ def sqlite_rate(site: Site) -> float:
 
 def ingest_rate(site: Site, url: str, *, verified: bool = True, names: Sequence[str] = (COLLECTOR,)) -> float:
     """Drain the backlog into an empty store; of several collectors each has its share of it."""
-    asyncio.run(site.fleet.enrol(url))
     share = broker_access.SHARE_GROUP if len(names) > 1 else None
-    # The keys are in the store beforehand: which of several collectors an Open comes to is chance.
-    subscribe(site)
-    site.publish(site.fleet.openings)
-    with running(site.task("collect", site.broker.collector, store=url)) as process:
-        for _ in _answered([process], len(DEVICES)):
-            pass
+    site.open(url)
     for name in names:
-        subscribe(site, name, share=share)
-    site.publish(site.fleet.reads)
+        site.subscribe(name, share=share)
+    site.publish(site.fleet.reads(site.count))
     with ExitStack() as stack:
-        collectors = [
-            stack.enter_context(
-                running(
-                    site.task(
-                        "collect",
-                        site.broker.client(name),
-                        store=url,
-                        verified=verified,
-                        client_id=name,
-                        share=share,
-                    )
-                )
-            )
-            for name in names
-        ]
-        *_, (began, ended) = _answered(collectors, len(site.fleet.reads))
-        return len(site.fleet.reads) / (ended - began)
+        collectors = []
+        for name in names:
+            files = site.broker.client(name)
+            task = site.task("collect", files, store=url, verified=verified, client_id=name, share=share)
+            collectors.append(stack.enter_context(running(task)))
+        *_, (began, ended) = _answered(collectors, site.count)
+        return site.count / (ended - began)
 
 
 def _answered(collectors: list[subprocess.Popen[str]], count: int) -> Iterator[tuple[float, float]]:
@@ -413,7 +153,7 @@ def _answered(collectors: list[subprocess.Popen[str]], count: int) -> Iterator[t
         threading.Thread(target=read, args=(number, process), daemon=True).start()
     began, answered = math.inf, dict.fromkeys(range(len(collectors)), 0)
     while sum(answered.values()) < count:
-        number, line = lines.get(timeout=_PATIENCE_S)
+        number, line = lines.get(timeout=PATIENCE_S)
         word, at = line.split()
         if word == "began":
             began = min(began, float(at))
@@ -422,24 +162,43 @@ def _answered(collectors: list[subprocess.Popen[str]], count: int) -> Iterator[t
         yield began, float(at)
 
 
-def ack_latency_ms(site: Site, url: str, rate: float) -> list[float]:
-    """Publish at ``rate`` while a collector runs; return each row's wait for its ack."""
-    asyncio.run(site.fleet.enrol(url))
-    subscribe(site)
-    own = [one for one in site.fleet.reads if one.device == DEVICES[0]]
-    file = site.folder / "paced"
-    file.write_bytes(msgspec.msgpack.encode(own[: int(PACED_S * rate)]))
-    site.publish(site.fleet.openings)
-    with running(site.task("collect", site.broker.collector, store=url)) as collector:
-        for _ in _answered([collector], len(DEVICES)):
-            pass
-        with running(site.task("paced", site.broker.collector, envelopes=str(file), rate=rate)) as process:
-            assert process.stdout is not None
-            waited: list[float] = json.loads(process.stdout.readline())
-            return waited
+def acks(site: Site, url: str, rate: float) -> dict[str, Any]:
+    """Publish at ``rate`` while a collector runs; return how long acks took, and where the time went."""
+    site.open(url)
+    reads = keep(site.folder / "paced", site.fleet.reads(int((WARM_S + PACED_S) * rate)))
+    device_side, collector_side = site.folder / "device-side", site.folder / "collector-side"
+    collector = site.broker.collector
+    with running(site.task("collect", collector, store=url, trace=str(collector_side))) as process:
+        written = Path(f"/proc/{process.pid}/io")
+        pacing = site.task("pace", collector, envelopes=str(reads), rate=rate, trace=str(device_side))
+        with running(pacing) as pacer:
+            assert pacer.wait(WARM_S + PACED_S + PATIENCE_S) == 0
+        counted = dict(line.split(": ") for line in written.read_text().splitlines())
+    found = account(device_side, collector_side, WARM_S)
+    a_commit = int(counted["write_bytes"]) / found["batches"] * PACED_S / (WARM_S + PACED_S)
+    found["bytes_a_commit"] = round(a_commit)
+    found["bare_sync_ms"] = bare_sync_ms(site, round(a_commit), PACED_S / found["batches"])
+    return {"rate": rate, **found}
 
 
-def measure(site: Site, rounds: int, postgresql: PrivatePostgresql | None) -> dict[str, Any]:
+def bare_sync_ms(site: Site, size_bytes: int, every_s: float, times: int = 500) -> dict[str, float]:
+    """Write and synchronise so many bytes so often, round and round in a file that is there already, as a log is."""
+    file = os.open(site.folder / "bare-sync", os.O_RDWR | os.O_CREAT)
+    try:
+        took = []
+        content = os.urandom(size_bytes)
+        for number in range(2 * times):
+            began = time.monotonic()
+            os.pwrite(file, content, number % times * size_bytes)
+            os.fdatasync(file)
+            took.append(time.monotonic() - began)
+            time.sleep(max(0.0, every_s - took[-1]) if number >= times else 0.0)
+        return spread(took[times:])
+    finally:
+        os.close(file)
+
+
+def measure(site: Site, rounds: int, postgresql: PrivatePostgresql | None, acks_at: float | None) -> dict[str, Any]:
     """Measure everything, in turn so that whatever else the machine does is shared; medians of the rounds."""
     numbers = itertools.count()
 
@@ -458,17 +217,18 @@ def measure(site: Site, rounds: int, postgresql: PrivatePostgresql | None) -> di
         ways["postgresql_two"] = lambda: ingest_rate(
             site, server.create(f"bench_{next(numbers)}"), names=(COLLECTOR, SECOND)
         )
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            rates[name].append(way())
-    found: dict[str, Any] = {name: statistics.median(some) for name, some in rates.items()}
-    ceiling = min(found["bare"], found["sqlite"])
-    found |= {f"{name}_ratio": found[name] / ceiling for name in ways if name not in ("bare", "sqlite")}
-    rate = SHARE_OF_CEILING * found["verified"]
-    waited = sorted(ack_latency_ms(site, file(), rate))
-    found |= {"paced_rate": rate, "ack_p50_ms": waited[len(waited) // 2], "ack_p99_ms": waited[len(waited) * 99 // 100]}
-    return found | {"count": len(site.fleet.reads), "rounds": rounds}
+    found: dict[str, Any] = {"count": site.count, "rounds": rounds}
+    if acks_at is None:
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, way in ways.items():
+                rates[name].append(way())
+        found |= {name: statistics.median(some) for name, some in rates.items()}
+        ceiling = min(found["bare"], found["sqlite"])
+        found |= {f"{name}_ratio": found[name] / ceiling for name in ways if name not in ("bare", "sqlite")}
+        acks_at = SHARE_OF_CEILING * found["verified"]
+    tried = sorted([acks(site, file(), acks_at) for _ in range(rounds)], key=lambda one: float(one["p99_ms"]))
+    return found | {"acks": tried[len(tried) // 2], "acks_p99_ms": [one["p99_ms"] for one in tried]}
 
 
 def show(found: dict[str, Any]) -> None:
@@ -483,8 +243,21 @@ def show(found: dict[str, Any]) -> None:
         if name in found:
             ratio = f"{found[f'{name}_ratio']:8.2f}" if f"{name}_ratio" in found else ""
             print(f"{what:36} {found[name]:10,.0f} messages/s {ratio}")
-    p50, p99 = found["ack_p50_ms"], found["ack_p99_ms"]
-    print(f"publish to ack at {found['paced_rate']:,.0f}/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    acked = found["acks"]
+    way = ", ".join(f"{name} {acked[f'{name}_ms']:.1f}" for name in ("p50", "p95", "p99", "max"))
+    rounds = ", ".join(f"{one:.1f}" for one in found["acks_p99_ms"])
+    print(f"publish to ack at {acked['rate']:,.0f}/s, {WARM_S:.0f} s to warm up and then {PACED_S:.0f} s that count:")
+    print(f"  {way} ms (p99 of each round: {rounds})")
+    late = f"sent late by {acked['sender_late_p99_ms']:.2f} ms (p99)"
+    print(f"  {acked['rows']:,} rows in {acked['batches']:,} batches; {late}")
+    for stage in STAGES:
+        print(
+            f"  {stage:32} {acked['mean_ms'][stage]:7.2f} ms, of the slowest 1 % {acked['slowest_ms'][stage]:7.2f} ms"
+        )
+    for what, one in (("a commit", acked["commit_ms"]), ("a bare write of as many bytes", acked["bare_sync_ms"])):
+        print(f"  {what:32} p50 {one['p50']:.2f}, p99 {one['p99']:.2f}, max {one['max']:.2f} ms")
+    print(f"  a commit takes {acked['commit_ms']['p50'] / acked['bare_sync_ms']['p50']:.1f} times as long as ", end="")
+    print(f"a bare write of its {acked['bytes_a_commit']:,} bytes (p50)")
 
 
 def main() -> None:
@@ -492,26 +265,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12_000, help="reads in the backlog")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-postgresql", action="store_true", help="only SQLite")
+    parser.add_argument("--acks-at", type=float, metavar="RATE", help="only how long acks take, at so many a second")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.task:
-        task = msgspec.json.decode(options.task, type=Task)
-        role = {"publish": publish, "bare": bare, "paced": paced}.get(task.role)
-        if role is not None:
-            role(task)
-        else:
-            asyncio.run(collect(task))
-        return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        fleet = Fleet(folder, options.count)
-        with_server = postgresql_installed() and not options.no_postgresql
+        with_server = postgresql_installed() and not options.no_postgresql and options.acks_at is None
         postgresql = stack.enter_context(PrivatePostgresql()) if with_server else None
         broker = PrivateBroker(folder / "broker", DEVICES)
         broker.add_collector(SECOND)
         stack.enter_context(broker)
-        found = measure(Site(broker, fleet, folder), options.rounds, postgresql)
+        site = Site(broker, Fleet(), folder, options.count)
+        found = measure(site, options.rounds, postgresql, options.acks_at)
     if options.json:
         print(json.dumps(found))
     else:

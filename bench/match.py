@@ -12,7 +12,8 @@ waits for is wall time.
     match        ``Matcher.match_many`` in batches of 500 over that index, as ratios to ``np.searchsorted`` of as many
                  keys as there are reads: *confident* reads (every character at 0.99 or more; one in 1,000 listed) and
                  *only hits* (all of them listed); *ambiguous* ones (three or more characters below 0.9: those of
-                 ``--dev``, else made); and the first and the last of these with 100 patterns in force
+                 ``--dev``, else made); and *confident* and *ambiguous* ones with 100 patterns in force, such as
+                 witnesses remember (``of_witness``)
     live         a store (SQLite) of all entries is loaded; then one entry is added, a file of ``--import-rows`` rows
                  imported, 1 % of them broken, by the command line in a process of its own. How long until each is
                  in force (for the import, from its publishing on), and how long a ticker on the collector's loop and a
@@ -162,6 +163,12 @@ def _seen(slots: Sequence[dict[str, float]]) -> Seen:
     return Seen("".join(slot[0][0] for slot in ranked).replace("_", ""), ranked, (), None)
 
 
+def of_witness(text: str) -> tuple[str, ...]:
+    """Return what witnesses may remember of a plate."""
+    like = f"[{text[1]}{LIKE[text[1]]}]"
+    return f"{text[:3]}?{text[4]}*", f"*{text[-3:]}", f"{text[0]}{like}?*{text[-1]}", f"*{text[1:3]}*{text[-1]}*"
+
+
 def stage_match(options: argparse.Namespace) -> dict[str, Any]:
     """Match reads."""
     found: dict[str, Any] = {}
@@ -173,7 +180,7 @@ def stage_match(options: argparse.Namespace) -> dict[str, Any]:
     chance = random.Random(8)
     texts = texts_of(plates(100, 9))
     witnessed = [
-        ListedPlate(1 << 41 | at, "stolen", chance.choice([f"{text[:3]}?{text[4]}*", f"*{text[-3:]}"]), None, True)
+        ListedPlate(1 << 41 | at, "stolen", chance.choice(of_witness(text)), None, True)
         for at, text in enumerate(texts)
     ]
     of_patterns = index.changed(witnessed, [], STATES)

@@ -247,6 +247,9 @@ class HotlistFeed(Settings):
     """A delivery is missed, and said to be, when none has come for so many hours."""
     shrink_percent: Annotated[float, Field(ge=0, le=100)] = 10.0
     """A delivery with so many percent fewer entries than the list has waits for somebody to approve it."""
+    shrink_days: Annotated[float, Field(ge=0, le=365)] = 7.0
+    """So does one with so many percent fewer than the most that the list had in so many days, or since somebody last
+    approved a smaller one or went back: a list is not to crumble bit by bit. 0 looks only at the list as it is."""
     most_bytes: Annotated[int, Field(ge=1_024, le=8_589_934_592)] = 536_870_912
     """A larger file is not taken."""
 

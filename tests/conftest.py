@@ -3,10 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 from support import FakeClock
+
+if TYPE_CHECKING:
+    from demo_media import Footage
 
 
 def assets_folder() -> Path | None:
@@ -22,6 +26,14 @@ def assets() -> Path:
     if folder is None:
         pytest.skip("no assets: set NIGHTJAR_ASSETS to the folder that holds data/ and weights/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> "Footage":
+    """What the demo renders where no assets are: a few seconds' work, and the same each time."""
+    from demo_media import rendered
+
+    return rendered(tmp_path_factory.mktemp("footage"))
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 What becomes of a read that hits an entry, by the alerts of that entry that are open, not recalled and supported:
 
-    - it passed the site of an alert's latest read within the time of suppression: it is attached, without a sound;
+    - it passed the site of an alert's latest read within the time of suppression: it is attached, without a sound,
+      unless people have looked at what was likely only and this is exact;
     - it passed another site within the time of a trail: it is attached, the alert calls again and has moved there;
     - otherwise it raises an alert of its own.
 
@@ -22,7 +23,7 @@ from typing import Any
 
 from collector.alerts.rules import Ages, Rules
 from collector.alerts.support import is_supporting, match_of, revised
-from collector.domain import Part, Standing, Support
+from collector.domain import Part, Rule, Standing, Support
 from collector.match.matcher import Matcher
 from collector.match.plates import normalise
 from collector.match.records import Hit, ListedPlate, Seen
@@ -31,7 +32,7 @@ from collector.ports import Passed
 from collector.store.alert_changes import supported_as
 from collector.store.cases import AttachedRow, CaseRow, EntryKey, key_of
 
-# A further read that is so much surer than the one that raised the alert is said.
+# A further read that is so much surer than all before it is said.
 _MUCH_SURER = 0.05
 _FRESH = Ages()
 
@@ -48,11 +49,14 @@ class Case:
     soundings: int
     standing: Standing
     supporting: int
+    surest: float | None
     text: str
+    looked_at: bool = False
     id: int | None = None
     raised_by: Passed | None = None
     list_version: int = 0
     is_changed: bool = False
+    is_retraced: bool = False
     steps: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
 
@@ -78,6 +82,7 @@ class Book:
         cases: the alerts that may be concerned.
         attached: which of the reads belong to them already.
         muted: entries that do not alert, each with the list's version up to which.
+        said: what is to be said beside the reasons of a hit of some entries, by their numbers.
         at_ns: UTC, now.
 
     Attributes:
@@ -92,11 +97,13 @@ class Book:
         cases: Iterable[CaseRow],
         attached: Iterable[AttachedRow],
         muted: Mapping[EntryKey, int],
+        said: Mapping[int, str],
         at_ns: int,
     ) -> None:
         self._matcher = matcher
         self._rules = rules
         self._muted = muted
+        self._said = said
         self._at_ns = at_ns
         known = {
             one.id: Case(
@@ -108,7 +115,9 @@ class Book:
                 soundings=one.soundings,
                 standing=one.standing,
                 supporting=one.supporting,
+                surest=one.surest,
                 text=one.text,
+                looked_at=one.looked_at,
                 id=one.id,
             )
             for one in cases
@@ -187,6 +196,7 @@ class Book:
             soundings=1,
             standing=standing,
             supporting=0,
+            surest=hit.probability,
             text=text,
             raised_by=passed,
             list_version=hit.list_version,
@@ -202,16 +212,12 @@ class Book:
         if part is Part.TRAIL:
             case.soundings += not case.historical
             case.steps.append(("trail", {"read": passed.read_id, "site": passed.site}))
-        match = case.standing.match
-        if (
-            match is not None
-            and case.standing.support is Support.RAISED
-            and hit.probability >= match.probability + _MUCH_SURER
-        ):
-            sentence = f"Read {passed.read_id} of the same entry is surer: {percent(hit.probability)}."
-            standing = replace(case.standing, support=Support.STRENGTHENED, why=(*case.standing.why, sentence))
-            case.standing = standing
-            case.steps.append(("strengthened", {"read": passed.read_id}))
+        if _is_much_surer(case, hit):
+            # At another site it has just called.
+            case.soundings += part is not Part.TRAIL and _settles(case, hit)
+            case.standing = _surer(case.standing, hit, passed.read_id)
+            case.steps.append((supported_as(case.standing.support), {"read": passed.read_id}))
+        case.surest = max(case.surest or 0.0, hit.probability)
 
     def _judge(self, one: Attached, seen: Seen, passed: Passed) -> None:
         """Bring a read's alert, and the read's part in it, to what a later revision says."""
@@ -220,8 +226,10 @@ class Book:
         supports = is_supporting(hit)
         others = case.supporting - one.supports
         case.supporting = others + supports
+        calls = supports and _settles(case, hit)
         if (one.probability, one.supports) != (hit.probability, supports):
             lost = one.supports and not supports
+            case.is_retraced |= one.supports is not supports
             one.probability, one.supports, one.is_changed = hit.probability, supports, True
             case.is_changed = True
             if lost and others:
@@ -238,15 +246,36 @@ class Book:
         elif supports and before.support is Support.UNSUPPORTED:
             sentence = f"Supported again by read {one.read_id}: {percent(hit.probability)}."
             case.standing = replace(before, support=Support.RAISED, why=(*before.why, sentence))
+        elif supports and _is_much_surer(case, hit):
+            case.standing = _surer(before, hit, one.read_id)
         if case.standing != before:
             case.is_changed = True
-        if case.standing.support is not before.support:
+        if case.standing.support is not before.support or calls:
             case.steps.append((supported_as(case.standing.support), {"read": one.read_id}))
+        case.soundings += calls
+        if supports:
+            case.surest = max(case.surest or 0.0, hit.probability)
 
     def _why(self, hit: Hit, passed: Passed) -> tuple[str, ...]:
-        """Return the reasons, with what is to be said of the age of the list and of the read."""
+        """Return the reasons, with what is to be said of the entry, of the age of its list and of the read."""
         old = self._rules.ages_of.get(hit.listed.list, _FRESH).said(hit.list_age_ns)
-        return (*hit.why, *(one for one in (old, passed.age.note) if one))
+        return (*hit.why, *(one for one in (self._said.get(hit.listed.entry_id), old, passed.age.note) if one))
+
+
+def _is_much_surer(case: Case, hit: Hit) -> bool:
+    """Whether a further read is so much surer than all before it that it is said."""
+    return case.surest is not None and hit.probability >= case.surest + _MUCH_SURER
+
+
+def _settles(case: Case, hit: Hit) -> bool:
+    """Whether people have looked at what was likely only, and this reads the entry: they have seen less than this."""
+    likely = case.standing.rule is Rule.LIKELY and hit.rule is Rule.EXACT
+    return likely and case.looked_at and not case.historical and _is_much_surer(case, hit)
+
+
+def _surer(standing: Standing, hit: Hit, read_id: int) -> Standing:
+    sentence = f"Read {read_id} of the same entry is surer: {percent(hit.probability)}."
+    return replace(standing, support=Support.STRENGTHENED, why=(*standing.why, sentence))
 
 
 def _alike(text: str, other: str) -> bool:

@@ -50,6 +50,14 @@ def hand_off(alert: Alert) -> str:
     return "\n".join(" ".join(one.split()) for one in lines if one)
 
 
+def stands_confirmed(alert: Alert) -> bool:
+    """Whether the hand-off says so: the record is active; of shots, a person says that they were."""
+    about = alert.about
+    if isinstance(about, Hit):
+        return is_confirmed(alert.record_check, alert.recalled)
+    return about.verdict is not None and about.verdict.verdict is VerdictWord.GUNSHOT
+
+
 def is_confirmed(check: RecordCheck | None, recalled: Recalled | None) -> bool:
     """Whether the entry's source has said that the record is active, and nobody has taken the entry back since."""
     if check is None or check.status is not RecordStatus.ACTIVE:
@@ -122,7 +130,6 @@ def _vehicle(vehicle: Vehicle) -> str:
 
 def _of_incident(alert: Alert, incident: Incident) -> list[str]:
     verdict = incident.verdict
-    person = verdict is not None and verdict.verdict is VerdictWord.GUNSHOT
     rounds = f"{incident.rounds} round{'s' if incident.rounds != 1 else ''}"
     location = incident.location
     place = (
@@ -131,7 +138,9 @@ def _of_incident(alert: Alert, incident: Incident) -> list[str]:
         else f"at {location.latitude:.5f}, {location.longitude:.5f} within {location.ellipse95.semi_major_m:.0f} m"
     )
     return [
-        f"A gunshot, says {verdict.by}." if person and verdict is not None else "NOT CONFIRMED: heard by sensors only.",
+        f"A gunshot, says {verdict.by}."
+        if verdict is not None and stands_confirmed(alert)
+        else "NOT CONFIRMED: heard by sensors only.",
         "HISTORICAL." if alert.historical else "",
         "NO LONGER SUPPORTED by what was heard." if alert.support is Support.UNSUPPORTED else "",
         f"Alert {alert.id}: {rounds} at {_at(incident.at_ns)}, {place}.",

@@ -8,15 +8,16 @@ and attaches nothing twice. What of several collectors' reads belongs to one ale
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from collector.alerts import crowds
 from collector.alerts.book import Attached, Book, Case
 from collector.alerts.rules import Rules
 from collector.match.matcher import Matcher
 from collector.match.records import Hit
 from collector.ports import Alerted, Passed
-from collector.store import alert_changes, cases, places
+from collector.store import alert_changes, cases, look_alikes, places
 from collector.store.alert_changes import Step
 from collector.store.cases import AttachedRow, CaseRow, EntryKey, NewCase, NewRead
 from collector.store.database import Transaction
@@ -45,7 +46,7 @@ class Raising:
             passed: what is new, by read.
             at_ns: UTC, when alerts are raised.
         """
-        found = self._match(passed, at_ns)
+        found, said = await self._alerting(tx, await self._match(tx, passed, at_ns))
         # Of nearly all reads there is nothing to tell: they match nothing, and are all that has come of their track.
         revised = [one.read_id for one in passed if one.before is not None]
         keys = {cases.key_of(hit.listed) for hits in found for some in hits for hit in some}
@@ -57,23 +58,49 @@ class Raising:
         concerned = [
             (one, hits) for one, hits in zip(passed, found, strict=True) if one.before is not None or any(hits)
         ]
-        book = await self._open(tx, [one for one, _ in concerned], keys, at_ns)
+        book = await self._open(tx, [one for one, _ in concerned], keys, said, at_ns)
         for one, hits in sorted(concerned, key=lambda both: (both[0].passed_at_ns, both[0].read_id)):
             book.follow(one, hits)
         return await self._keep(tx, book, at_ns)
 
-    def _match(self, passed: Sequence[Passed], at_ns: int) -> list[_Hits]:
-        seen = [(seen, one.camera) for one in passed for seen in (*one.revisions, *one.late)]
-        hits = iter(self.matcher.match_many(seen, at_ns))
-        return [[next(hits) for _ in range(len(one.revisions) + len(one.late))] for one in passed]
+    async def _match(self, tx: Transaction, passed: Sequence[Passed], at_ns: int) -> list[_Hits]:
+        """Return the hits of each read's revisions, then of its late ones; keep which others exclusions held back."""
+        revisions = [(one, seen) for one in passed for seen in (*one.revisions, *one.late)]
+        matched = self.matcher.matched([(seen, one.camera) for one, seen in revisions], at_ns)
+        demoted = {
+            (exclusion, one.read_id)
+            for (one, _), of in zip(revisions, matched, strict=True)
+            for exclusion in of.demoted_by
+        }
+        await look_alikes.keep_demotions(tx, demoted, at_ns)
+        left = iter(matched)
+        return [[next(left).hits for _ in range(len(one.revisions) + len(one.late))] for one in passed]
 
-    async def _open(self, tx: Transaction, passed: Sequence[Passed], keys: set[EntryKey], at_ns: int) -> Book:
+    async def _alerting(self, tx: Transaction, found: Sequence[_Hits]) -> tuple[list[_Hits], dict[int, str]]:
+        """Return the hits that alert, and what is said of some of their entries.
+
+        An entry that has ended since the matcher was made does not: whoever ended it has recalled the alerts that there
+        were. If it was changed and not withdrawn, the read is matched again with what it is now.
+        """
+        audiences = await cases.in_force(tx, {hit.listed.entry_id for hits in found for some in hits for hit in some})
+        said: dict[int, str] = {}
+        alerting: list[_Hits] = []
+        for hits in found:
+            thinned = [crowds.thinned(some, audiences) for some in hits]
+            alerting.append([some for some, _ in thinned])
+            for _, words in thinned:
+                said |= words
+        return alerting, said
+
+    async def _open(
+        self, tx: Transaction, passed: Sequence[Passed], keys: set[EntryKey], said: Mapping[int, str], at_ns: int
+    ) -> Book:
         attached = await cases.attached(tx, [one.read_id for one in passed])
         times_ns = [one.passed_at_ns for one in passed]
         reach_ns = max(self.rules.suppress_within_ns, self.rules.trail_within_ns)
         near = await cases.open_cases(tx, keys, from_ns=min(times_ns) - reach_ns, to_ns=max(times_ns) + reach_ns)
         rows = await cases.cases(tx, {*near, *(one.alert_id for one in attached)})
-        return Book(self.matcher, self.rules, rows, attached, await cases.muted(tx, keys), at_ns)
+        return Book(self.matcher, self.rules, rows, attached, await cases.muted(tx, keys), said, at_ns)
 
     async def _keep(self, tx: Transaction, book: Book, at_ns: int) -> Alerted:
         raising = [(case, case.raised_by) for case in book.cases if case.raised_by is not None]
@@ -89,6 +116,8 @@ class Raising:
         await cases.judge_attached(
             tx, [AttachedRow(_id(one.case), one.read_id, one.part, one.probability, one.supports) for one in judged]
         )
+        if moved := [_id(case) for case in book.cases if case.is_retraced]:
+            await cases.retrace(tx, moved)
         steps = [Step(_id(case), action, detail=detail) for case in book.cases for action, detail in case.steps]
         await alert_changes.keep(tx, steps, at_ns)
         return Alerted(
@@ -125,7 +154,9 @@ def _row(case: Case) -> CaseRow:
         soundings=case.soundings,
         standing=case.standing,
         supporting=case.supporting,
+        surest=case.surest,
         text=case.text,
+        looked_at=case.looked_at,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from collector.commands import hotlist_shown as shown
-from collector.commands.hotlist_settings import settings_of
+from collector.commands.hotlist_settings import settings_or_exit
 from collector.commands.on_store import EXIT_NOT_DONE, person, who, with_store
 from collector.commands.options import AsJson, Config, StoreUrl
 from collector.commands.progress import Shown
@@ -20,7 +20,6 @@ from collector.hotlists.looking import Changed, Compared, age_h, age_word, compa
 from collector.store import hotlist_history
 from collector.store.database import Store
 from collector.store.hotlist_history import Found, Standing, Version
-from edge_wire.yaml_config import ConfigError
 
 _SHOWN_VERSIONS = 20
 _Name = Annotated[str, typer.Argument(help="the list", metavar="LIST")]
@@ -31,7 +30,7 @@ def list_(config: Config = None, store: StoreUrl = None, as_json: AsJson = False
 
     current, old and expired are by the list's soft_age_h and hard_age_h in the configuration.
     """
-    settings = _settings(config, store)
+    settings = settings_or_exit(config, store)
 
     async def work(opened: Store) -> list[Standing]:
         async with opened.read() as tx:
@@ -62,7 +61,7 @@ def show(
     if entry is not None:
         _show_entry(entry, config, store, as_json)
         return
-    settings = _settings(config, store)
+    settings = settings_or_exit(config, store)
 
     async def work(opened: Store) -> tuple[Standing, list[Version]]:
         async with opened.read() as tx:
@@ -182,14 +181,6 @@ def note(config: Path | None, store: str | None, entries: list[Entry], how: str)
     covert = [one for one in entries if one.covert_to is not None]
     if covert:
         with_store(config, store, lambda opened: note_look(opened, covert, who=who(), how=how, at_ns=time.time_ns()))
-
-
-def _settings(config: Path | None, store: str | None) -> Hotlists:
-    try:
-        return settings_of(config, store)
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_NOT_DONE) from error
 
 
 def _sides(one: Changed) -> list[Entry]:

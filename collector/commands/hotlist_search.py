@@ -2,12 +2,10 @@
 
 import csv
 import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated
@@ -15,11 +13,12 @@ from typing import IO, Annotated
 import typer
 
 from collector.commands import hotlist_shown as shown
+from collector.commands.hotlist_files import private_file
 from collector.commands.hotlist_lists import note
 from collector.commands.on_store import person, who, with_store
 from collector.commands.options import AsJson, Config, StoreUrl
 from collector.domain.hotlists import Entry
-from collector.errors import ConfigurationError, NotFoundError
+from collector.errors import NotFoundError
 from collector.hotlists.looking import may_see, search, standing_of
 from collector.store import audit, hotlist_history
 from collector.store.database import Store, Transaction
@@ -46,6 +45,8 @@ def search_(
     as_json: AsJson = False,
 ) -> None:
     """Look a plate up in all lists; 0 and O are the same, and patterns that the plate fits are found, too.
+
+    Unlike a pattern that is looked for, one to search with may be as wide as `'7*'`; what is more than --limit is said.
 
     Covert entries are shown to the users that they name; that they were shown is written to the audit log.
     """
@@ -99,7 +100,7 @@ def export(
             detail = {"version": wanted, "to": None if output is None else str(output), "covert": numbers}
             await audit.record(tx, who=who(), action="hotlist.export", subject=name, detail=detail, at_ns=at_ns)
         written = 0
-        with _opened(output) as file:
+        with nullcontext(sys.stdout) if output is None else private_file(output, "--output") as file:
             rows = _Rows(file, Format.JSON_LINES if as_json else as_)
             async with opened.read() as tx:
                 async for one in _entries(tx, name, wanted, me, covert):
@@ -135,23 +136,3 @@ class _Rows:
             self._rows.writerow(said)
         else:
             self._file.write(json.dumps({what: value for what, value in said.items() if value != ""}) + "\n")
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[IO[str]]:
-    if output is None:
-        yield sys.stdout
-        return
-    # Whoever reads it finds all of it or what was there before.
-    draft = None
-    try:
-        # A file of our own, also in a folder where others might have put one of that name, or a link.
-        descriptor, draft = tempfile.mkstemp(prefix=f".{output.name}.", suffix=".part", dir=output.parent)
-        with open(descriptor, "w", newline="", encoding="utf-8") as file:
-            yield file
-        os.replace(draft, output)
-    except OSError as error:
-        raise ConfigurationError(f"--output {output}: {error.strerror or error}") from error
-    finally:
-        if draft is not None:
-            Path(draft).unlink(missing_ok=True)

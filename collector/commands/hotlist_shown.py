@@ -5,7 +5,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from collector.commands.on_store import person, who
 from collector.domain.hotlists import Entry, Vehicle
+from collector.hotlists.entering import Withdrawn
+from collector.hotlists.looking import may_see
 from collector.store.hotlist_history import Found, Version
 
 FIELDS = (
@@ -107,6 +110,33 @@ def found_line(found: Found) -> str:
     until = "" if found.end_version is None else f", ended in version {found.end_version}"
     entry = found.entry
     return f"{entry.list}  entry {entry.id}  {line(entry)}  (since version {found.first_version}{until})"
+
+
+def is_shown(one: Entry) -> bool:
+    """Whether whoever runs this may see an entry: it names them, or they made it."""
+    return may_see(one, person()) or one.added_by == who()
+
+
+def plate(one: Entry) -> str:
+    """Return an entry's plate and state for whoever runs this."""
+    return f"{one.plate} ({one.region or 'any state'})" if is_shown(one) else "a covert entry"
+
+
+def hand_entry(one: Entry) -> dict[str, Any]:
+    """Return an entry that somebody made, or what whoever runs this may see of it."""
+    return entry_json(one) if is_shown(one) else {"id": one.id, "list": one.list, "covert": True}
+
+
+def withdrawn(done: Withdrawn) -> dict[str, Any]:
+    """Return what came of an entry's end."""
+    return {"entry": hand_entry(done.entry), "version": done.version, "recalled": list(done.recalled)}
+
+
+def withdrawn_line(done: Withdrawn, how: str) -> str:
+    """Return what came of an entry's end, in one line."""
+    one = done.entry
+    recalled = f"; alerts recalled: {', '.join(map(str, done.recalled))}" if done.recalled else "; no alert was open"
+    return f"entry {one.id}: {plate(one)} of {one.list} {how}, version {done.version}{recalled}"
 
 
 def vehicle(said: Vehicle) -> str:

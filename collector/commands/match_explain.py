@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, person, with_store
+from collector.commands.on_store import EXIT_NOT_AS_IT_SHOULD, EXIT_NOT_DONE, person, who, with_store
 from collector.domain import Match
 from collector.errors import NotFoundError
 from collector.match.index import Index
 from collector.match.matcher import Matcher
 from collector.match.records import Hit, ListState, Seen
 from collector.match.wording import percent
+from collector.store import audit
 from collector.store.database import Store
 from collector.store.reads import seen_of
 from collector.store.replaying import Replay, replay
@@ -23,13 +25,18 @@ from edge_wire.messages import PlateRead
 
 
 def explain(alert_id: int, config: Path | None, url: str | None, as_json: bool) -> None:
-    """Replay an alert and print what comes out; the exit code is 1 where that is not what was stored."""
+    """Replay an alert and print what comes out; the exit code is 1 where that is not what was stored.
+
+    That of a covert entry is shown to the accounts that the entry names, and the audit log says so before it is.
+    """
 
     async def load(store: Store) -> Replay:
         async with store.read() as tx:
             return await replay(tx, alert_id, person=person())
 
     kept = with_store(config, url, load, to_read=True)
+    if kept.covert:
+        with_store(config, url, lambda store: note_look(store, alert_id))
     try:
         seen, match = _seen(kept), _match(kept)
     except NotFoundError as error:
@@ -44,6 +51,19 @@ def explain(alert_id: int, config: Path | None, url: str | None, as_json: bool) 
     )
     if differs:
         raise typer.Exit(EXIT_NOT_AS_IT_SHOULD)
+
+
+async def note_look(store: Store, alert_id: int) -> None:
+    """Put into the audit log that the alert of a covert entry is about to be shown to whoever runs the command.
+
+    Raises:
+        StoreError: it cannot be written; then do not show it.
+    """
+    detail = {"how": "match --explain", "covert": True}
+    async with store.write() as tx:
+        await audit.record(
+            tx, who=who(), action="alert.look", subject=str(alert_id), detail=detail, at_ns=time.time_ns()
+        )
 
 
 def differences(kept: Replay, match: Match, now: Hit) -> list[str]:

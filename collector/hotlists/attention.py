@@ -83,15 +83,17 @@ class Attention:
 def of_entries(entries: Sequence[Entry], settings: Hotlists, now_ns: int) -> Iterator[Attention]:
     """Yield what entries made by hand want."""
     for one in entries:
-        # A covert plate is for those whom it names: who reviews it looks it up by its number.
-        plate = "a covert entry" if one.covert_to is not None else f"{one.plate} ({one.region or 'any state'})"
+        # What a covert entry says is for those whom it names; others have its number, and who made it.
+        covert = one.covert_to is not None
+        what = "a covert entry" if covert else f"{one.plate} ({one.region or 'any state'}), case {one.case_number}"
+        for_whom, by_whom = ("", "") if covert else (f" for {one.requester}", f" by {one.requester}")
         due_ns = one.review_due_ns
         if one.reviewed_by is None and due_ns is not None:
             overdue = now_ns > due_ns
             yield Attention(
                 Subject.REVIEW_OVERDUE if overdue else Subject.REVIEW_DUE,
                 one.list,
-                f"Entry {one.id}: {plate}, case {one.case_number}, added by {one.added_by} for {one.requester}, "
+                f"Entry {one.id}: {what}, added by {one.added_by}{for_whom}, "
                 f"{'was to be' if overdue else 'is to be'} reviewed by somebody else within the shift.",
                 due_ns if overdue else one.added_at_ns,
                 due_ns,
@@ -104,8 +106,7 @@ def of_entries(entries: Sequence[Entry], settings: Hotlists, now_ns: int) -> Ite
                 yield Attention(
                     Subject.EXPIRES_SOON,
                     one.list,
-                    f"Entry {one.id}: {plate}, case {one.case_number}, ends soon; edit its expiry if it is still "
-                    f"wanted by {one.requester}.",
+                    f"Entry {one.id}: {what}, ends soon; edit its expiry if it is still wanted{by_whom}.",
                     one.expires_ns - before_ns,
                     one.expires_ns,
                     entry=one.id,

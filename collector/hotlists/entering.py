@@ -249,7 +249,7 @@ async def withdraw(store: Store, entry_id: int, why: str, *, who: str, at_ns: in
     """
     why = why.strip()
     if not why or len(why) > _MOST_TEXT:
-        raise ConfigurationError(f"--reason: got {len(why)} characters, expected 1 to {_MOST_TEXT}")
+        raise ConfigurationError(_of_length("--reason", why, 1, _MOST_TEXT))
     async with store.write() as tx:
         return await end(
             tx, await entry_in_force(tx, entry_id), "withdraw", f"The entry was withdrawn: {why}", who, at_ns
@@ -322,9 +322,7 @@ def _problems(row: EntryRow, at_ns: int) -> list[str]:
         ("--owner", row.owner, 0, _MOST_NAME),
     )
     problems = [
-        f"{option}: got {len(text)} characters, expected {least} to {most}"
-        for option, text, least, most in texts
-        if not least <= len(text) <= most
+        _of_length(option, text, least, most) for option, text, least, most in texts if not least <= len(text) <= most
     ]
     problems += [f"{option}: holds a NUL character" for option, text, _, _ in texts if "\0" in text]
     problems += [f"{option}: holds bytes that are no text" for option, text, _, _ in texts if not _is_text(text)]
@@ -341,6 +339,10 @@ def _problems(row: EntryRow, at_ns: int) -> list[str]:
     elif row.expires_ns > begins_ns + LONGEST_H * HOUR_NS:
         problems.append(f"expiry: got more than {LONGEST_H:g} hours, expected a year at most; edit it when it is due")
     return problems
+
+
+def _of_length(option: str, text: str, least: int, most: int) -> str:
+    return f"{option}: got {f'{len(text)} characters' if text else 'nothing'}, expected {least} to {most} characters"
 
 
 def _is_text(text: str) -> bool:
@@ -385,7 +387,11 @@ async def entry_in_force(tx: Transaction, entry_id: int) -> Entry:
 
 
 async def _record(tx: Transaction, action: str, entry: Entry, detail: dict[str, object], who: str, at_ns: int) -> None:
-    # Auditors read this; what a covert entry is about is for those it names.
-    shown = {} if entry.covert_to is not None else {"plate": entry.plate, "state": entry.region}
-    about = {"list": entry.list, "case": entry.case_number, "requester": entry.requester, **shown, **detail}
-    await audit.record(tx, who=who, action=action, subject=str(entry.id), detail=about, at_ns=at_ns)
+    about: dict[str, object] = {"list": entry.list}
+    if entry.covert_to is None:
+        about |= {"case": entry.case_number, "requester": entry.requester, "plate": entry.plate, "state": entry.region}
+    else:
+        # Auditors read this; what a covert entry is about, and why it ended, is for those it names.
+        about["covert"] = True
+        detail = {what: value for what, value in detail.items() if what != "why"}
+    await audit.record(tx, who=who, action=action, subject=str(entry.id), detail=about | detail, at_ns=at_ns)

@@ -2,8 +2,7 @@
 
 The matcher lets nothing through for an entry from the instant at which it expires; this takes it off its list. What a
 file says of expiry stays with the file: its entries stop to match, and its next import decides about them; but the
-alerts that they raised say that it is over. So do alerts that a collector raised by an entry which had just ended,
-because it had not heard of that yet.
+alerts that they raised say that it is over.
 
 Runs under a lease. Owned by one task.
 """

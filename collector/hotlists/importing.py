@@ -2,7 +2,8 @@
 
 What the file says is compared with what is in force, and only what differs is written. An import that fails or is
 stopped changes nothing: what it has written is in force in no version, and is cleared away by itself or, where it was
-killed, by the next import of the list. Entries that people made by hand are none of a file's business and stay.
+killed or the disk is full, by the serving collector (``leftovers``) or the next import of the list. Entries that people
+made by hand are none of a file's business and stay.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from collector.errors import ConfigurationError, NotFoundError, StoreError, StoreRefusedError
 from collector.hotlists.comparing import Difference, Digests, difference
 from collector.hotlists.reading import HotlistFile
-from collector.store import alerts, audit, hotlist_history, hotlists
+from collector.hotlists.room import check_room
+from collector.store import alerts, audit, drafts, hotlist_history, hotlists
 from collector.store.database import Store, Transaction
+from collector.store.drafts import Draft
 from collector.store.entries import key_of
-from collector.store.hotlists import Draft, Made
+from collector.store.hotlists import Made
 from collector.store.unlisted import unlisted
 
 _CHUNK = 10_000
@@ -75,7 +78,9 @@ async def import_hotlist(
     source: str,
     who: str,
     at_ns: int,
+    written_at_ns: int | None = None,
     criminal_justice: bool | None = None,
+    despite: Sequence[str] = (),
     progress: Progress = _silent,
     also: Also = _nothing,
 ) -> Changes:
@@ -90,7 +95,9 @@ async def import_hotlist(
         source: the file's name, for the record.
         who: who does it, for the audit log.
         at_ns: UTC.
+        written_at_ns: UTC, when the file was last written, for later ones to be newer; None where nobody knows.
         criminal_justice: whether the list comes from a criminal-justice system; None for what it was before.
+        despite: what was doubtful about it (``judging``), which somebody has approved; for the audit log.
         progress: told how many rows of how many are written.
         also: what else to do in the transaction that puts the version in force.
 
@@ -101,15 +108,16 @@ async def import_hotlist(
     """
     check_name(name)
     made = Made(
-        action="import",
+        action="approved" if despite else "import",
         by=who,
         at_ns=at_ns,
         source=source,
         source_sha256=file.sha256,
         confirmed_at_ns=at_ns,
+        written_at_ns=written_at_ns,
         rejected=len(file.rejected),
     )
-    return await _make(store, _OfFile(file), name, made, criminal_justice, progress, also)
+    return await _make(store, _OfFile(file), name, made, criminal_justice, despite, progress, also)
 
 
 async def roll_back(
@@ -145,8 +153,9 @@ async def roll_back(
         source=f"version {version}: {known[version].source}",
         source_sha256=known[version].source_sha256,
         confirmed_at_ns=known[version].confirmed_at_ns,
+        written_at_ns=known[version].written_at_ns,
     )
-    return await _make(store, _OfVersion(numbers, digests), name, made, None, progress, _nothing)
+    return await _make(store, _OfVersion(numbers, digests), name, made, None, (), progress, _nothing)
 
 
 def check_name(name: str) -> None:
@@ -183,7 +192,7 @@ class _OfFile:
         self.digests, self.counts, self.chosen = file.digests, file.counts, file.chosen
 
     async def write(self, tx: Transaction, draft: Draft, some: Sequence[Any]) -> None:
-        await hotlists.draft_additions(tx, draft, some)
+        await drafts.add(tx, draft, some)
 
 
 class _OfVersion:
@@ -197,7 +206,7 @@ class _OfVersion:
         return iter(self._numbers[which].tolist())
 
     async def write(self, tx: Transaction, draft: Draft, some: Sequence[Any]) -> None:
-        await hotlists.draft_copies(tx, draft, some)
+        await drafts.copy(tx, draft, some)
 
 
 async def _make(
@@ -206,30 +215,31 @@ async def _make(
     name: str,
     made: Made,
     criminal_justice: bool | None,
+    despite: Sequence[str],
     progress: Progress,
     also: Also,
 ) -> Changes:
-    """Make a version that holds ``target``; tries again when single entries of the list changed meanwhile."""
+    """Make a version that holds ``target``; tries again when single entries changed, or its draft was given up."""
     for _ in range(_ATTEMPTS):
-        await _clear_away(store, name)
+        await clear_away(store, name)
         async with store.write() as tx:
-            draft = await hotlists.begin_draft(tx, name)
+            draft = await drafts.begin(tx, name)
         try:
-            return await _attempt(store, target, draft, made, criminal_justice, progress, also)
+            return await _attempt(store, target, draft, made, criminal_justice, despite, progress, also)
         except _OvertakenError:
             async with store.read() as tx:
                 since = await hotlist_history.versions(tx, name, above=draft.base)
-                begun = await hotlists.is_being_written(tx, name)
-            imports = [one for one in since if one.made.action in ("import", "rollback")]
-            if imports or begun or not since:
+                begun = await drafts.is_being_written(tx, name)
+            imports = [one for one in since if one.made.action in hotlists.WHOLE]
+            if imports or begun:
                 raise _overtaken(name, imports[0] if imports else None) from None
         except BaseException:
-            # Where this is killed instead, the next import does it.
+            # Where this is killed instead, or the disk is full, `leftovers` does it, or the next import.
             with contextlib.suppress(StoreError):
-                await asyncio.shield(_clear_away(store, name, draft))
+                await asyncio.shield(clear_away(store, name, draft))
             raise
     raise StoreRefusedError(
-        f"hotlist {name}: single entries of it changed {_ATTEMPTS} times while it was written; nothing was changed, "
+        f"hotlist {name}: it was changed by others {_ATTEMPTS} times while it was written; nothing was changed, "
         "run it again"
     )
 
@@ -240,6 +250,7 @@ async def _attempt(
     draft: Draft,
     made: Made,
     criminal_justice: bool | None,
+    despite: Sequence[str],
     progress: Progress,
     also: Also,
 ) -> Changes:
@@ -248,6 +259,7 @@ async def _attempt(
         numbers, before = await digests_at(tx, draft.name, draft.base, by_hand=False)
         by_hand = await hotlist_history.count_at(tx, draft.name, draft.base, by_hand=True)
     differs = await asyncio.to_thread(difference, before, target.digests, target.counts)
+    check_room(store, int(np.count_nonzero(differs.begin)), int(np.count_nonzero(differs.end)))
     await _write_draft(store, draft, target, differs, numbers, progress)
     made = dataclasses.replace(
         made,
@@ -257,13 +269,13 @@ async def _attempt(
         unchanged=differs.unchanged + by_hand,
     )
     async with store.write() as tx:
-        version = await hotlists.publish(tx, draft, made, criminal_justice=criminal_justice)
+        version = await drafts.publish(tx, draft, made, criminal_justice=criminal_justice)
         if version is None:
             raise _OvertakenError
         # Whoever has been sent after the vehicle is to hear that it is no longer listed.
         why = f"No longer on {draft.name} since version {version} ({made.source})."
         recalled = await alerts.recall(tx, await unlisted(tx, draft.name), why=why, at_ns=made.at_ns, who=made.by)
-        detail = {
+        detail: dict[str, Any] = {
             "version": version,
             "source": made.source,
             "added": made.added,
@@ -272,8 +284,11 @@ async def _attempt(
             "rejected": made.rejected,
             "recalled": recalled,
         }
+        if despite:
+            detail["despite"] = list(despite)
+        action = "rollback" if made.action == "rollback" else "import"
         await audit.record(
-            tx, who=made.by, action=f"hotlist.{made.action}", subject=draft.name, detail=detail, at_ns=made.at_ns
+            tx, who=made.by, action=f"hotlist.{action}", subject=draft.name, detail=detail, at_ns=made.at_ns
         )
         await also(tx, version)
     return Changes(version, made.added, made.changed, made.removed, made.unchanged, by_hand, len(recalled))
@@ -312,21 +327,21 @@ async def _write_draft(
     # Nobody sees a draft, so nobody waits for it.
     for additions in _chunks(target.chosen(differs.begin)):
         async with store.write_of(()) as tx:
-            if not await hotlists.is_open(tx, draft):
+            if not await drafts.is_open(tx, draft):
                 raise _OvertakenError
             await target.write(tx, draft, additions)
         done += len(additions)
         progress(done, of)
     for endings in _chunks(numbers[differs.end].tolist()):
         async with store.write_of(()) as tx:
-            if not await hotlists.is_open(tx, draft):
+            if not await drafts.is_open(tx, draft):
                 raise _OvertakenError
-            await hotlists.draft_endings(tx, draft, endings)
+            await drafts.end(tx, draft, endings)
         done += len(endings)
         progress(done, of)
 
 
-async def _clear_away(store: Store, name: str, only: Draft | None = None) -> None:
+async def clear_away(store: Store, name: str, only: Draft | None = None) -> None:
     """Clear away what earlier imports of the list have left, in transactions that nobody has to wait for.
 
     Args:
@@ -335,14 +350,14 @@ async def _clear_away(store: Store, name: str, only: Draft | None = None) -> Non
         only: the draft that is given up, so that another's is let be; None for whichever there is.
     """
     async with store.read() as tx:
-        if not await hotlists.is_drafting(tx, name):
+        if not await drafts.is_drafting(tx, name):
             return
     async with store.write() as tx:
-        await hotlists.close_draft(tx, name, only)
+        await drafts.close(tx, name, only)
     after: int | None = 0
     while after is not None:
         async with store.write() as tx:
-            after = await hotlists.clear_closed(tx, name, after, _CHUNK)
+            after = await drafts.clear_closed(tx, name, after, _CHUNK)
 
 
 class _OvertakenError(Exception):

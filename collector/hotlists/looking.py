@@ -19,7 +19,6 @@ from collector.errors import ConfigurationError, NotFoundError
 from collector.hotlists.comparing import difference
 from collector.hotlists.importing import digests_at
 from collector.match import patterns
-from collector.match.patterns import PatternError
 from collector.match.plates import normalise
 from collector.store import audit, hotlist_history
 from collector.store.database import Store, Transaction
@@ -30,6 +29,7 @@ _WILD = frozenset("?*[")
 # Either may be on the vehicle, whatever the list writes.
 _SAME = re.compile("[0O]")
 _SAME_CHARACTERS = 6
+_PLACE = re.compile(r"\[(?:[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Z0-9])+\]|[A-Z0-9?* -]")
 
 
 def may_see(entry: Entry, person: str) -> bool:
@@ -175,7 +175,8 @@ async def compare(tx: Transaction, name: str, older: int | None, newer: int | No
 async def search(tx: Transaction, wanted: str, *, ended: bool) -> AsyncIterator[list[Found]]:
     """Yield the entries of all lists that a plate or a pattern finds, in portions.
 
-    O and 0 are the same, as in matching. A plate also finds the patterns that it fits; a pattern also finds itself.
+    O and 0 are the same, as in matching. A plate also finds the patterns that it fits; a pattern also finds those that
+    are written so, itself among them. It may fit as much as it likes, unlike one that every read is compared with.
 
     Args:
         tx: a reading transaction.
@@ -196,18 +197,51 @@ async def search(tx: Transaction, wanted: str, *, ended: bool) -> AsyncIterator[
             if fits:
                 yield fits
         return
-    try:
-        pattern = patterns.parse(wanted)
-    except PatternError as error:
-        raise ConfigurationError(str(error)) from error
-    async for portion in hotlist_history.find(tx, like=_like(pattern.text), ended=ended):
-        fits = [
-            one
-            for one in portion
-            if (pattern.text == one.entry.plate if one.entry.is_pattern else pattern.matches(one.entry.plate))
-        ]
+    places = _places(wanted)
+    text, fitting = "".join(places), _expression(places)
+    async for portion in hotlist_history.find(tx, plates=[text], ended=ended):
+        # Itself, which it need not fit: of a class it would have to fit the brackets.
+        yield [one for one in portion if one.entry.is_pattern]
+    async for portion in hotlist_history.find(tx, like=_like(text), ended=ended):
+        fits = [one for one in portion if one.entry.plate != text and fitting.fullmatch(one.entry.plate)]
         if fits:
             yield fits
+
+
+def _places(pattern: str) -> list[str]:
+    """Return a pattern's characters and classes, without separators, and runs of ``*`` as one, as it would be kept.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    upper = pattern.upper()
+    found = _PLACE.findall(upper)
+    if len(pattern) > patterns.LONGEST or "".join(found) != upper:
+        raise ConfigurationError(
+            f"got {pattern!r}, expected at most {patterns.LONGEST} of letters A-Z, digits, ?, * and classes such as "
+            "[AB8] or [0-9]"
+        )
+    places = [one for one in found if one not in " -"]
+    return [one for at, one in enumerate(places) if one != "*" or places[at - 1 : at] != ["*"]]
+
+
+def _expression(places: Sequence[str]) -> re.Pattern[str]:
+    """Return what fits a pattern.
+
+    Raises:
+        ConfigurationError: a range in it does not ascend.
+    """
+    written = []
+    for one in places:
+        if not one.startswith("["):
+            written.append({"*": ".*", "?": "."}.get(one) or ("[0O]" if one in "0O" else one))
+            continue
+        try:
+            either = "0O" if any(re.fullmatch(one, each) for each in "0O") else ""
+        except re.error as error:
+            raise ConfigurationError(f"got {one}, expected a range that ascends, such as [A-F] or [0-9]") from error
+        written.append(f"{one[:-1]}{either}]")
+    return re.compile("".join(written))
 
 
 def _spellings(plate: str) -> Sequence[str]:

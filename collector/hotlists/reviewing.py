@@ -1,6 +1,8 @@
 """A second person looks at what one person did: at entries made by hand, and at deliveries that were held back.
 
-Nobody reviews their own entry, whichever account they use for it: ``sudo`` does not make two people of one.
+Whoever reviews an entry is a user of the collector who supervises, and is not one of those who made it, edited it or
+asked for it: not their account, by ``sudo`` or not, nor anybody whose user name has a word in common with the name of
+one of them. That a person has two users, or an account that says nothing of its user's name, cannot be seen from here.
 """
 
 from __future__ import annotations
@@ -13,7 +15,12 @@ from collector.hotlists.entering import Withdrawn, end
 from collector.store import audit, feeds, hand_entries
 from collector.store.database import Store, Transaction
 from collector.store.feeds import Snapshot, SnapshotState
+from collector.store.users import Role
 
+REVIEWS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
+"""Who may review what others have entered."""
+# Shorter ones are initials.
+_WORD = re.compile(r"[^\W_]{3,}")
 _BY_SUDO = re.compile(r"cli:.* \(sudo (?P<name>.+)\)")
 
 
@@ -23,13 +30,19 @@ def person(who: str) -> str:
     return (by_sudo["name"] if by_sudo else who.removeprefix("cli:")).casefold()
 
 
+def same_person(one: str, other: str) -> bool:
+    """Whether two accounts, or an account and a name, may be one person's: ``m.diaz`` and ``Sgt. Diaz``."""
+    first, second = person(one), person(other)
+    return first == second or not _words(first).isdisjoint(_words(second))
+
+
 async def approve(store: Store, entry_id: int, *, who: str, at_ns: int) -> Entry:
     """Let an entry stand. Again changes nothing: the first one's name and time stay.
 
     Raises:
         NotFoundError: no such entry is in force.
         ConflictError: it comes from a file.
-        PermissionDeniedError: whoever asks has made it, or asked for it.
+        PermissionDeniedError: whoever asks does not supervise, or has made it, edited it or asked for it.
         StoreError: nothing has changed.
     """
     async with store.write() as tx:
@@ -49,14 +62,16 @@ async def reject(store: Store, entry_id: int, why: str, *, who: str, at_ns: int)
     Raises:
         NotFoundError: no such entry is in force.
         ConfigurationError: nobody says why.
-        ConflictError: it comes from a file.
-        PermissionDeniedError: whoever asks has made it, or asked for it; they may withdraw it.
+        ConflictError: it comes from a file, or was reviewed already: then it is withdrawn instead.
+        PermissionDeniedError: whoever asks does not supervise, or has made it, edited it or asked for it.
         StoreError: nothing has changed.
     """
     if not why.strip():
         raise ConfigurationError("--reason: got nothing, expected why it is rejected")
     async with store.write() as tx:
         entry = await _to_review(tx, entry_id, who)
+        if entry.reviewed_by is not None:
+            raise ConflictError(f"entry {entry_id}: was reviewed by {entry.reviewed_by}; withdraw it if it is wrong")
         return await end(tx, entry, "withdraw", f"The entry was rejected at review: {why.strip()}", who, at_ns)
 
 
@@ -90,8 +105,22 @@ async def _to_review(tx: Transaction, entry_id: int, who: str) -> Entry:
         raise NotFoundError(f"entry {entry_id}: no such entry is in force; `collector hotlist review` lists those due")
     if not entry.added_by:
         raise ConflictError(f"entry {entry_id}: comes from a file; only what people add is reviewed")
-    if person(who) in {person(entry.added_by), person(entry.requester)}:
+    name = person(who)
+    if await hand_entries.role_of(tx, name) not in REVIEWS:
         raise PermissionDeniedError(
-            f"entry {entry_id}: was added by {entry.added_by} for {entry.requester}; somebody else is to review it"
+            f"entry {entry_id}: is reviewed by a supervisor, and {name!r} is no user of the collector with that role "
+            "(collector user list); whoever made it may withdraw it"
+        )
+    if any(same_person(who, one) for one in await hand_entries.made_and_asked_for(tx, entry)):
+        # What a covert entry says is for those it names.
+        by = f"for {entry.requester}" if entry.covert_to is None else "for somebody"
+        raise PermissionDeniedError(
+            f"entry {entry_id}: was added by {entry.added_by} {by}, and {name!r} may be one of those who made, edited "
+            "or asked for it; somebody else is to review it"
         )
     return entry
+
+
+def _words(name: str) -> set[str]:
+    # Of an address only what is before the @: everybody of an agency shares the rest.
+    return set(_WORD.findall(name.partition("@")[0]))

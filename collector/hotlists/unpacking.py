@@ -3,13 +3,15 @@
 gzip and zip are told by their first bytes, not by name. Of zip only what deflate packed is taken, as everybody's zip
 program does: Python unpacks the other methods without a bound, a block of a megabyte to gigabytes at once. What is
 packed goes to an anonymous file that is gone when it is closed; limits are on what comes out, not on what the archive
-says of itself.
+says of itself. Of a zip archive Python reads all that is said of its members at once, half a gigabyte if it is so long:
+what is read in one piece is bounded, and so is the number of members.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import struct
 import tempfile
 import zipfile
@@ -28,6 +30,8 @@ _MAX_RATIO = 200
 # Below this nobody asks how much smaller the archive was.
 _RATIO_FROM_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
+# Of a zip archive's directory, which holds 46 bytes and a name for each member.
+_MOST_DIRECTORY_BYTES = _BLOCK_BYTES
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _SPREADSHEET = "[Content_Types].xml"
@@ -69,7 +73,7 @@ def delivered(path: Path, *, member: str | None = None, max_bytes: int = MAX_BYT
 
 
 def _opened(path: Path, member: str | None, max_bytes: int, open_files: ExitStack) -> Delivered:
-    file = open_files.enter_context(path.open("rb"))
+    file = open_files.enter_context(_InPieces(io.FileIO(path)))
     digest = hashlib.file_digest(file, "sha256").digest()
     file.seek(0)
     start = file.read(4)
@@ -96,6 +100,18 @@ def _opened(path: Path, member: str | None, max_bytes: int, open_files: ExitStac
     if _size(file) > max_bytes:
         raise _too_much(path, max_bytes)
     return Delivered(str(path), file, digest, "")
+
+
+class _InPieces(io.BufferedReader):
+    """A file of which nobody reads more at once than a zip archive's directory may be long."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MOST_DIRECTORY_BYTES:
+            raise ConfigurationError(
+                f"{self.name}: the archive's directory takes {size:,} bytes, expected at most "
+                f"{_MOST_DIRECTORY_BYTES:,}, which is enough for thousands of files; unpack it and import what is in it"
+            )
+        return super().read(size)
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""All that lists need while a collector runs and that one collector does for all: feeds, expiry, searches, reminders.
+"""All that lists need while a collector runs and that one collector does for all.
+
+Feeds, expiry, searches of earlier reads, reminders, and clearing up after imports that were killed.
 
 Runs under one lease; ends only by an error, or when it is cancelled.
 """
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.config import HotlistFeed, Hotlists
-from collector.hotlists import attention, expiring
+from collector.hotlists import attention, expiring, leftovers
 from collector.hotlists.back_search import BackSearcher
 from collector.hotlists.feeds.following import FeedFollower
 from collector.hotlists.feeds.lists import FeedLists, layout_of
@@ -70,6 +72,7 @@ class Upkeep:
             expiring.follow(held, clock.utc_ns),
             attention.follow(held, self.settings, clock.utc_ns),
             searcher.follow(),
+            leftovers.follow(self.store),
             *(self._feed(held, one).follow() for one in self.settings.feeds),
         ]
         async with asyncio.TaskGroup() as group:

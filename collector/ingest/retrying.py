@@ -16,7 +16,7 @@ from collector.ingest.keyring import Keyring
 from collector.ingest.picture_folder import PictureFolderError
 from collector.ingest.received import Received
 from collector.ingest.verdicts import Accepted, Live, judge, signer
-from collector.store import audit, dead_letters, intake
+from collector.store import audit, dead_letters, intake, turns
 from collector.store.database import Store, Transaction
 from collector.store.dead_letters import StoredLetter
 from edge_wire.clock import Clock
@@ -74,6 +74,8 @@ class Retrying:
             return Retried(letter.id, stored=False, why=f"device {identity.device} is revoked")
 
         async def take_back(tx: Transaction) -> None:
+            # Which entries' turn it needs is known once it is matched, and that of the letters comes after these.
+            await turns.of_every_entry(tx)
             if not await dead_letters.reopen(tx, letter, identity):
                 raise _NothingToTakeBackError
             detail = {"reason": letter.reason, "device": identity.device, "sha256": letter.digest.hex()}

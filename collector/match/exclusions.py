@@ -22,6 +22,7 @@ class Exclusion:
         plate: the entry's plate, normalised.
         region: the entry's region; None for any.
         expires_ns: UTC from which it no longer counts; None for never.
+        id: the store's number of it.
     """
 
     true_plate: str
@@ -29,6 +30,7 @@ class Exclusion:
     plate: str
     region: str | None
     expires_ns: int | None = None
+    id: int = 0
 
 
 class Exclusions:
@@ -43,7 +45,7 @@ class Exclusions:
         for one in exclusions:
             self._by_entry.setdefault((one.list, one.plate, one.region), []).append(one)
 
-    def true_plates(self, listed: ListedPlate, at_ns: int) -> tuple[str, ...]:
-        """Return the plates that are known to be mistaken for an entry, in order of the alphabet."""
+    def of(self, listed: ListedPlate, at_ns: int) -> tuple[Exclusion, ...]:
+        """Return those that are about an entry and stand."""
         found = self._by_entry.get((listed.list, listed.plate, listed.region), ())
-        return tuple(sorted({one.true_plate for one in found if one.expires_ns is None or at_ns < one.expires_ns}))
+        return tuple(one for one in found if one.expires_ns is None or at_ns < one.expires_ns)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.match.columns import Columns, Run, contained
-from collector.match.patterns import Patterns
+from collector.match.fitting import Patterns
 from collector.match.records import ListedPlate, ListState
 
 # Runs of up to so many entries are merged where they are added: that takes a few milliseconds.

@@ -20,9 +20,14 @@ LONGEST = 12
 ODD = 1 << 63
 """Keys from here on are hashes of texts that do not fit."""
 
-_CHARACTERS = "0123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
+SPELLED = "_0123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
+"""The characters by their codes; ``_`` is none."""
+EMPTY = 0
+"""The code of no character."""
+
+_CHARACTERS = SPELLED[1:]
 _NONE = 255
-_SPELLED = np.frombuffer(f"\0{_CHARACTERS}".encode(), np.uint8)
+_POINTS = np.frombuffer(f"\0{_CHARACTERS}".encode(), np.uint8)
 
 
 def _codes() -> NDArray[np.uint8]:
@@ -36,6 +41,8 @@ def _codes() -> NDArray[np.uint8]:
 
 CODES = _codes()
 """(128,) uint8: the code of an ASCII character, 1 to 35; 0 for NUL, which ends a text; 255 for all others."""
+CODE_OF: dict[str, int] = {chr(point): code for point, code in enumerate(CODES.tolist()) if 0 < code < BASE}
+"""The same for one character after another; only those that plates bear."""
 
 
 def pack(texts: Sequence[str]) -> NDArray[np.uint64]:
@@ -90,7 +97,7 @@ def unpack(keys: NDArray[np.uint64], o_mask: NDArray[np.uint16] | None = None) -
     lengths = np.count_nonzero(codes, axis=1)
     columns = np.arange(LONGEST)[None, :] + (LONGEST - lengths)[:, None]
     aligned = np.where(columns < LONGEST, np.take_along_axis(codes, np.minimum(columns, LONGEST - 1), axis=1), 0)
-    characters = _SPELLED[aligned]
+    characters = _POINTS[aligned]
     if o_mask is not None:
         is_o = (o_mask[:, None] >> np.arange(LONGEST, dtype=np.uint16)) & 1
         characters = np.where(is_o.astype(np.bool_), np.uint8(ord("O")), characters)

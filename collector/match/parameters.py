@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.errors import ConfigurationError
+from collector.match.packing import SPELLED
 
 EXTRA_KINDS = ("front", "middle", "end", "repeated")
 """What a character is that was read and that the plate does not have: one of the first two, one amid the others, the
@@ -36,7 +37,6 @@ _NAMES = (
     *(f"extra_{kind}" for kind in EXTRA_KINDS),
     "extra_by_doubt",
 )
-_ALPHABET = "_0123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _number(table: Mapping[str, Any], key: str, where: str) -> float:
 
 
 def _matrix(table: Mapping[str, Any], where: str) -> NDArray[np.float64]:
-    rows = [table.get(character) for character in _ALPHABET]
-    if any(not isinstance(row, list) or len(row) != len(_ALPHABET) for row in rows):
-        raise ConfigurationError(f"{where}: expected a row of {len(_ALPHABET)} numbers for each of {_ALPHABET}.")
+    rows = [table.get(character) for character in SPELLED]
+    if any(not isinstance(row, list) or len(row) != len(SPELLED) for row in rows):
+        raise ConfigurationError(f"{where}: expected a row of {len(SPELLED)} numbers for each of {SPELLED}.")
     return np.array(rows, np.float64)

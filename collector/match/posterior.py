@@ -17,13 +17,17 @@ numbers do not depend on which other reads are in its batch. Pure; safe on any t
 from __future__ import annotations
 
 import itertools
+import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collector.match import packing
+from collector.match.packing import BASE, EMPTY, SPELLED
 from collector.match.parameters import EXTRA_KINDS, Calibration, Parameters
 
 Slots = tuple[tuple[tuple[str, float], ...], ...]
@@ -33,16 +37,12 @@ LEAST = 1e-4
 several ways."""
 NO_DOUBT = 0.03
 """Added to a read's entropy (nats) before its logarithm is taken."""
-CODES = packing.BASE
-EMPTY = 0
 
-_NO_CHARACTER = "_"
 _UNKNOWN = 255
-_SPELLED = "_0123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 # However much doubt there is, a likelier character stays likelier.
 _LEAST_SHARPNESS = 0.2
 # A character that would be the thirteenth of a key.
-_FULL = np.uint64(packing.BASE ** (packing.LONGEST - 1))
+_FULL = np.uint64(BASE ** (packing.LONGEST - 1))
 # A probability of 1 as a whole number.
 _ONE = 1 << 40
 # How many reads are spelled out together, down to LEAST and at most. Bounds memory: one has at most 1 / least strings.
@@ -53,7 +53,7 @@ _MOST_TOGETHER = 1024
 def _codes() -> NDArray[np.uint8]:
     codes = packing.CODES.copy()
     codes[0] = _UNKNOWN
-    codes[ord(_NO_CHARACTER)] = EMPTY
+    codes[ord(SPELLED[EMPTY])] = EMPTY
     for lower in range(ord("a"), ord("z") + 1):
         codes[lower] = codes[lower - 32]
     return codes
@@ -83,28 +83,36 @@ class Shown:
 
 
 def shown(reads: Sequence[Slots]) -> Shown:
-    """Return the slots of ``reads`` as arrays."""
+    """Return the slots of ``reads`` as arrays.
+
+    Raises:
+        ValueError: a slot holds what is no probability; the text names it.
+    """
     slots = list(itertools.chain.from_iterable(reads))
     per_read = np.fromiter(map(len, reads), np.intp, len(reads))
     per_slot = np.fromiter(map(len, slots), np.intp, len(slots))
-    pairs = list(itertools.chain.from_iterable(slots))
+    told: list[Any] = list(itertools.chain.from_iterable(itertools.chain.from_iterable(slots)))
     most = int(per_read.max(initial=0))
     # Where each slot of each read stands in a (reads, slots) grid.
     begins = np.cumsum(per_read) - per_read
     place = np.repeat(np.arange(len(reads)) * most - begins, per_read) + np.arange(len(slots))
-    characters: tuple[str, ...]
-    told: tuple[float, ...]
-    characters, told = zip(*pairs, strict=True) if pairs else ((), ())
+    # Characters and probabilities in turn.
+    characters: list[str] = told[::2]
+    values = np.array(told[1::2], np.float64)
     text = "".join(characters)
-    if len(text) != len(pairs):
+    if len(text) != len(characters):
         # Whatever is not one character is none that a plate may bear.
         text = "".join(one if len(one) == 1 else "?" for one in characters)
     codes = _CODE_OF[np.minimum(np.frombuffer(text.encode("utf-32-le"), np.uint32), 127)]
-    values = np.array(told, np.float64)
     at = np.repeat(place, per_slot)
+    wrong = np.flatnonzero(~((values >= 0) & (values < np.inf)))
+    if len(wrong):
+        read, slot = divmod(int(at[wrong[0]]), most)
+        got = f"{values[wrong[0]]} for {characters[wrong[0]]!r}"
+        raise ValueError(f"read {read}, slot {slot}: got {got}, expected a probability of 0 or more")
     known = codes != _UNKNOWN
-    flat = np.bincount(at[known] * CODES + codes[known], values[known], len(reads) * most * CODES)
-    p = flat.reshape(len(reads), most, CODES)
+    flat = np.bincount(at[known] * BASE + codes[known], values[known], len(reads) * most * BASE)
+    p = flat.reshape(len(reads), most, BASE)
     used = np.zeros(len(reads) * most, np.bool_)
     used[place[per_slot > 0]] = True
     total = p.sum(axis=2)
@@ -121,12 +129,12 @@ def tempered(said: Shown, temperature: float, floor: float) -> Shown:
         floor: the share of each slot that is spread evenly.
     """
     told = said.p > 0
-    untold = CODES + 1 - told.sum(axis=2)
+    untold = BASE + 1 - told.sum(axis=2)
     warm = np.zeros_like(said.p)
     np.power(said.p, 1 / temperature, out=warm, where=told)
     rest = untold * np.power(said.missing / untold, 1 / temperature)
     total = warm.sum(axis=2) + rest
-    warm = np.where(told, (1 - floor) * warm / np.maximum(total, 1e-300)[..., None] + floor / (CODES + 1), 0.0)
+    warm = np.where(told, (1 - floor) * warm / np.maximum(total, 1e-300)[..., None] + floor / (BASE + 1), 0.0)
     return Shown(warm, np.where(said.used, np.maximum(1 - warm.sum(axis=2), 0.0), said.missing), said.used)
 
 
@@ -144,7 +152,7 @@ def calibrated(reads: Sequence[Slots], by: Calibration) -> list[Slots]:
     slots: list[list[tuple[tuple[str, float], ...]]] = [[() for _ in read] for read in reads]
     told: dict[tuple[int, int], list[tuple[str, float]]] = {}
     for read, slot, code in zip(*(axis.tolist() for axis in np.nonzero(warm)), strict=True):
-        told.setdefault((read, slot), []).append((_SPELLED[code], float(warm[read, slot, code])))
+        told.setdefault((read, slot), []).append((SPELLED[code], float(warm[read, slot, code])))
     for (read, slot), pairs in told.items():
         slots[read][slot] = tuple(sorted(pairs, key=lambda pair: -pair[1]))
     return [tuple(some) for some in slots]
@@ -169,21 +177,23 @@ class Posterior:
         filled = said.used & (top != EMPTY)
         # What is not told goes to the characters that the likeliest one is taken for; a little does anyway.
         spread = known.floor + known.missing_share * said.missing
-        read, slot, code = np.nonzero(said.p)
-        told = said.p[read, slot, code]
-        doubt = _doubt(said, known, read, told)
+        # What is told is a small part of the array: places of it laid flat, which is much faster than by axes.
+        told_at = np.flatnonzero(said.p.ravel() > 0)
+        place, code = np.divmod(told_at, BASE)
+        told = said.p.ravel()[told_at]
+        doubt = _doubt(said, known, place // max(1, said.p.shape[1]), told)
         log_doubt = np.log(doubt + NO_DOUBT)
         # Blur makes all slots of a read unsure together: then each of them says less than it claims.
         sharpness = np.maximum(known.sharpness + known.sharpness_by_doubt * doubt, _LEAST_SHARPNESS)[:, None, None]
         logs = np.log(spread)[..., None] + known.log_confusion[top]
-        logs[read, slot, code] = np.log(told + spread[read, slot] * known.confusion[top[read, slot], code])
+        logs.reshape(-1)[told_at] = np.log(told + spread.ravel()[place] * known.confusion[top.ravel()[place], code])
         logs *= sharpness
         logs += known.bias[top]
         weights = np.exp(logs, out=logs)
         # A character that was read where the plate has none, however sure it looks.
         rarely = np.exp(known.extra_by_doubt * log_doubt)[:, None]
-        weights[..., EMPTY] += np.where(filled, known.extra[_kinds(top, filled)] * rarely, 0.0)
-        weights[~said.used] = np.arange(CODES) == EMPTY
+        weights[..., EMPTY] += np.where(filled, known.extra[extra_kinds(top, filled)] * rarely, 0.0)
+        weights[~said.used] = np.arange(BASE) == EMPTY
         odds = known.none_at_all + known.none_by_doubt * doubt + known.none_by_log_doubt * log_doubt
         none = 1.0 / (1.0 + np.exp(-odds))
         weights /= weights.sum(axis=2, keepdims=True)
@@ -202,16 +212,17 @@ class Posterior:
             np.concatenate([np.empty(0), *(one.p for one in portions)]),
         )
 
-    def one(self, read: int) -> Posterior:
-        """Return the posterior of one read by itself."""
-        return Posterior(self.p[read : read + 1], self.none[read : read + 1])
+    def some(self, reads: Sequence[int]) -> Posterior:
+        """Return the posterior of some of the reads, in this order."""
+        of = np.asarray(reads, np.intp)
+        return Posterior(self.p[of], self.none[of])
 
     def _portion(self, begin: int, end: int, least: float) -> Spelled:
         slots = self.p[begin:end]
         reads, width, _ = slots.shape
-        read, slot, code = np.nonzero(slots >= least)
-        values = slots[read, slot, code]
-        place = read * width + slot
+        likely = np.flatnonzero(slots.ravel() >= least)
+        place, code = np.divmod(likely, BASE)
+        values = slots.ravel()[likely]
         starts = np.searchsorted(place, np.arange(reads * width)).reshape(reads, width).T.copy()
         # Likeliest first within a slot: what a string may go on with is then a run of them. In whole numbers, so that
         # a read is spelled the same wherever it stands in its batch.
@@ -237,7 +248,7 @@ class Posterior:
             p = p * values[option]
             added = code[option]
             fits = (added == EMPTY) | (key < _FULL)
-            key = np.where(added == EMPTY, key, key * np.uint64(packing.BASE) + added)
+            key = np.where(added == EMPTY, key, key * np.uint64(BASE) + added)
             if not fits.all():
                 of, key, p = of[fits], key[fits], p[fits]
         bears = key != 0
@@ -245,16 +256,14 @@ class Posterior:
 
     def probability(self, read: int, codes: Sequence[int]) -> float:
         """Return how likely the plate of ``read`` is the one with these codes, whatever else is: exactly."""
-        slots = self.p[read]
-        # ways[n]: the slots so far spell the first n characters.
-        ways = np.zeros(len(codes) + 1)
-        ways[0] = 1.0
-        of = np.asarray(codes, np.intp)
-        for slot in slots:
-            on = ways * slot[EMPTY]
-            on[1:] += ways[:-1] * slot[of]
-            ways = on
-        return float((1.0 - self.none[read]) * ways[-1])
+        # Plain numbers: they are too few for arrays. ways[n]: the slots so far spell the first n characters.
+        ways = [1.0] + [0.0] * len(codes)
+        for empty, *borne in self.p[read][:, [EMPTY, *codes]].tolist():
+            ways = [
+                ways[0] * empty,
+                *(stay * empty + on * p for stay, on, p in zip(ways[1:], ways, borne, strict=False)),
+            ]
+        return float(1.0 - self.none[read]) * ways[-1]
 
     def aligned(self, read: int, codes: Sequence[int]) -> tuple[int, ...]:
         """Return where the characters of a plate likeliest stand (Viterbi, 1967).
@@ -262,22 +271,19 @@ class Posterior:
         Returns:
             For each slot which character it bears, by place; -1 for none. () where there are too few slots.
         """
-        logs = np.log(np.maximum(self.p[read], 1e-300))
-        best = np.full(len(codes) + 1, -np.inf)
-        best[0] = 0.0
-        moved = np.zeros((len(logs), len(codes) + 1), np.bool_)
-        of = np.asarray(codes, np.intp)
-        for at, slot in enumerate(logs):
-            stay = best + slot[EMPTY]
-            step = np.full_like(best, -np.inf)
-            step[1:] = best[:-1] + slot[of]
-            moved[at] = step > stay
-            best = np.maximum(stay, step)
-        if not np.isfinite(best[-1]):
+        logs = np.log(np.maximum(self.p[read][:, [EMPTY, *codes]], 1e-300)).tolist()
+        best = [0.0] + [-math.inf] * len(codes)
+        moved: list[list[bool]] = []
+        for empty, *borne in logs:
+            stay = [one + empty for one in best]
+            step = [-math.inf, *map(operator.add, best, borne)]
+            moved.append(list(map(operator.gt, step, stay)))
+            best = list(map(max, stay, step))
+        if best[-1] == -math.inf:
             return ()
         places, left = [-1] * len(logs), len(codes)
         for at in range(len(logs) - 1, -1, -1):
-            if moved[at, left]:
+            if moved[at][left]:
                 left -= 1
                 places[at] = left
         return tuple(places)
@@ -297,13 +303,21 @@ class Spelled:
     key: NDArray[np.uint64]
     p: NDArray[np.float64]
 
-    def likeliest(self, read: int, most: int) -> list[tuple[str, float]]:
-        """Return the likeliest strings of a read."""
-        begin, end = np.searchsorted(self.read, [read, read + 1])
-        keys, which = np.unique(self.key[begin:end], return_inverse=True)
-        p = np.bincount(which, self.p[begin:end], len(keys))
-        order = np.lexsort((keys, -p))[:most]
-        return list(zip(packing.unpack(keys[order]), p[order].tolist(), strict=True))
+    def likeliest(self, most: int) -> dict[int, list[tuple[str, float]]]:
+        """Return the likeliest strings of each read that has any."""
+        if not len(self.key):
+            return {}
+        order = np.lexsort((self.key, self.read))
+        read, key = self.read[order], self.key[order]
+        first = np.flatnonzero(np.concatenate([[True], (read[1:] != read[:-1]) | (key[1:] != key[:-1])]))
+        read, key, p = read[first], key[first], np.add.reduceat(self.p[order], first)
+        order = np.lexsort((key, -p, read))
+        rank = np.arange(len(order)) - np.searchsorted(read, read)
+        order = order[rank < most]
+        found: dict[int, list[tuple[str, float]]] = {}
+        for of, text, one in zip(read[order].tolist(), packing.unpack(key[order]), p[order].tolist(), strict=True):
+            found.setdefault(of, []).append((text, one))
+        return found
 
 
 def _doubt(said: Shown, known: Parameters, read: NDArray[np.intp], told: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -313,7 +327,7 @@ def _doubt(said: Shown, known: Parameters, read: NDArray[np.intp], told: NDArray
     return np.asarray(-np.bincount(read, told * np.log(told), len(of_rest)) - of_rest)
 
 
-def _kinds(top: NDArray[np.intp], filled: NDArray[np.bool_]) -> NDArray[np.intp]:
+def extra_kinds(top: NDArray[np.intp], filled: NDArray[np.bool_]) -> NDArray[np.intp]:
     """(reads, slots): which of ``EXTRA_KINDS`` a character would be if it were one too many."""
     same = np.zeros_like(filled)
     same[:, 1:] = filled[:, 1:] & filled[:, :-1] & (top[:, 1:] == top[:, :-1])

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from collector.domain import Rule
 
-MATCHER_VERSION = "m2"
+MATCHER_VERSION = "m3"
 """Names the rules by which hits are made: the same read, lists and version give the same hits."""
 
 Step = Literal["same", "other", "missing", "extra"]
@@ -99,7 +99,7 @@ class Hit:
         probability: P(the plate is this entry | what was seen).
         calibrated: whether that is known to be a probability: the read's calibration is a known one.
         threshold: what the probability had to reach, by list and camera.
-        alignment: character by character.
+        alignment: character by character; of a pattern with the likeliest plate that it fits.
         otherwise: what would have been read otherwise, with probability, likeliest first, at most five.
         why: the reasons, one sentence each.
         list_version: the version of the entry's list.
@@ -118,3 +118,15 @@ class Hit:
     list_version: int
     list_age_ns: int | None
     matcher: str
+
+
+class Matched(NamedTuple):
+    """What came of one read.
+
+    Attributes:
+        hits: those that are let through, best first.
+        demoted_by: the numbers of the exclusions that held back a hit, ascending.
+    """
+
+    hits: tuple[Hit, ...]
+    demoted_by: tuple[int, ...]

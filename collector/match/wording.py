@@ -46,9 +46,10 @@ def characters(text: str, plate: str, alignment: Sequence[Place]) -> tuple[str, 
     return (f"Read as {text}, listed as {plate}.", sentence + more)
 
 
-def pattern(text: str, plate: str, probability: float) -> tuple[str, ...]:
-    """Say how likely a pattern holds."""
-    return (f"Read as {text or 'nothing'}; {percent(probability)} of what the plate may be is like {plate}.",)
+def pattern(text: str, plate: str, probability: float, likeliest: str) -> tuple[str, ...]:
+    """Say how likely a pattern holds, and which plate is the likeliest that it fits."""
+    said = f"Read as {text or 'nothing'}; {percent(probability)} of what the plate may be is like {plate}"
+    return (f"{said}, likeliest {likeliest}." if likeliest else f"{said}.",)
 
 
 def state(seen: Seen, region: str | None) -> str:

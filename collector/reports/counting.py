@@ -266,6 +266,7 @@ def _look_alikes(facts: Facts, time_of: Callable[[int], str]) -> Sheet:
             time_of(one.until_ns),
             one.ended_by,
             one.passes,
+            one.demoted,
         )
         for one in facts.look_alikes
     ]
@@ -273,8 +274,9 @@ def _look_alikes(facts: Facts, time_of: Callable[[int], str]) -> Sheet:
         "look_alikes",
         "Known look-alikes",
         "Exclusions that were made or in force in the period: a plate that is truly there and is not the entry. They "
-        "demote only reads that favour the true plate; passes says how often such a read came while they stood.",
-        ("exclusion", "list", "author", "alert", "made_at", "until", "ended_by", "passes"),
+        "demote only reads that favour the true plate. Passes: how often the true plate was read while they stood. "
+        "Demoted: how many reads had a hit that the exclusion held back, counted when they were matched.",
+        ("exclusion", "list", "author", "alert", "made_at", "until", "ended_by", "passes", "demoted"),
         tuple(rows),
     )
 

@@ -101,6 +101,7 @@ class LookAlike:
         until_ns: when it ended, or is to end.
         ended_by: who ended it before its time.
         passes: how often its true plate was read in the period while it stood.
+        demoted: of how many reads it held back a hit in the period.
     """
 
     id: int
@@ -111,6 +112,7 @@ class LookAlike:
     until_ns: int
     ended_by: str | None
     passes: int
+    demoted: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 For what every message of a device leaves behind. SQLAlchemy's own way with many rows makes a mapping of each and asks
 every column how it is to be bound: of all that a message costs the collector that was the largest part.
+
+SQLite is given the statement and the rows; PostgreSQL one array a column (``unnest``), since a server that is given
+rows one by one does for each what it would do for all of them.
 """
 
 from __future__ import annotations
@@ -36,10 +39,16 @@ class Bulk:
         self._table = table
         self._columns = tuple(columns)
         self._insertion = functools.cache(self._write_insertion)
+        self._insertion_of_arrays = functools.cache(self._write_insertion_of_arrays)
         self._change = functools.cache(self._write_change)
 
     async def insert(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows in their order."""
+        if tx.dialect.name == "postgresql":
+            for at in range(0, len(rows), CHUNK):
+                columns = tuple(map(list, zip(*rows[at : at + CHUNK], strict=True)))
+                await tx.exec_driver_sql(self._insertion_of_arrays(tx.dialect), columns)
+            return
         await _execute(tx, self._insertion, rows)
 
     async def update(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -48,6 +57,15 @@ class Bulk:
 
     def _write_insertion(self, dialect: Dialect) -> _Written:
         return _written(insert(self._table).compile(dialect=dialect, column_keys=self._columns), self._columns)
+
+    def _write_insertion_of_arrays(self, dialect: Dialect) -> str:
+        quoted = dialect.identifier_preparer.quote
+        names = ", ".join(map(quoted, self._columns))
+        types = [self._table.c[name].type.compile(dialect) for name in self._columns]
+        arrays = ", ".join(f"CAST(${number} AS {kind}[])" for number, kind in enumerate(types, 1))
+        # Ordered, or nothing says in which order rows are numbered.
+        select = f"SELECT {names} FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, nth) ORDER BY nth"  # noqa: S608 - names of our own tables
+        return f"INSERT INTO {quoted(self._table.name)} ({names}) {select}"
 
     def _write_change(self, dialect: Dialect) -> _Written:
         changed: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in self._columns}

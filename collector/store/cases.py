@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import AlertState, Aligned, Check, Match, Part, Rule, Standing, Support
 from collector.match.records import ListedPlate
-from collector.store import tables, turns
+from collector.store import hotlists, tables, turns
+
+# SQLite takes 32,766 variables a statement.
+_CHUNK = 10_000
 
 
 class EntryKey(NamedTuple):
@@ -42,7 +45,9 @@ class CaseRow:
         soundings: how often it has called for attention.
         standing: how it stands.
         supporting: how many of its reads support it.
+        surest: the highest probability of these; None if none of them has one.
         text: what the read that raised it reads.
+        looked_at: somebody has acknowledged it.
     """
 
     id: int
@@ -54,7 +59,9 @@ class CaseRow:
     soundings: int
     standing: Standing
     supporting: int
+    surest: float | None
     text: str
+    looked_at: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +168,13 @@ async def open_cases(tx: AsyncConnection, keys: Collection[EntryKey], *, from_ns
 async def cases(tx: AsyncConnection, ids: Collection[int]) -> list[CaseRow]:
     """Return the alerts with these ids, ascending."""
     alert, entry, attached = tables.alert, tables.hotlist_entry, tables.alert_read
-    supporting = select(func.count()).where(attached.c.alert_id == alert.c.id, attached.c.supports == true())
+    of_it = (attached.c.alert_id == alert.c.id, attached.c.supports == true())
     query = (
         select(
             alert,
             *(column.label(f"entry_{column.name}") for column in entry.c if column.name in _LISTED),
-            supporting.scalar_subquery().label("supporting"),
+            select(func.count()).where(*of_it).scalar_subquery().label("supporting"),
+            select(func.max(attached.c.probability)).where(*of_it).scalar_subquery().label("surest"),
             _takes_reads().label("takes_reads"),
             tables.read.c.text,
         )
@@ -176,6 +184,32 @@ async def cases(tx: AsyncConnection, ids: Collection[int]) -> list[CaseRow]:
         .order_by(alert.c.id)
     )
     return [_case(row) for row in await tx.execute(query)]
+
+
+class Audience(NamedTuple):
+    """What an entry that is in force says of whom its alerts go to, and who entered it; empty: a file."""
+
+    covert_to: tuple[str, ...] | None
+    category: str
+    severity: str
+    added_by: str
+
+
+async def in_force(tx: AsyncConnection, entry_ids: Collection[int]) -> dict[int, Audience]:
+    """Return those of the entries that stand on their lists now: a matcher may be a version behind.
+
+    Whoever ends entries has the store to itself, so what stands now does until this transaction ends.
+    """
+    entry, hotlist = tables.hotlist_entry, tables.hotlist
+    columns = (entry.c.id, entry.c.covert_to, entry.c.category, entry.c.severity, entry.c.added_by)
+    query = select(*columns).join(hotlist, hotlist.c.name == entry.c.list)
+    found: dict[int, Audience] = {}
+    ids = sorted(entry_ids)
+    for at in range(0, len(ids), _CHUNK):
+        for row in await tx.execute(query.where(entry.c.id.in_(ids[at : at + _CHUNK]), hotlists.in_force())):
+            covert_to = None if row.covert_to is None else tuple(sorted(row.covert_to))
+            found[row.id] = Audience(covert_to, row.category, row.severity, row.added_by)
+    return found
 
 
 async def muted(tx: AsyncConnection, keys: Collection[EntryKey]) -> dict[EntryKey, int]:
@@ -256,6 +290,32 @@ async def judge_attached(tx: AsyncConnection, judged: Sequence[AttachedRow]) -> 
         )
 
 
+async def retrace(tx: AsyncConnection, alert_ids: Collection[int]) -> None:
+    """Put alerts where the latest read that supports them was: what was taken back was no place of the vehicle.
+
+    One that nothing supports any more stays where it was.
+    """
+    alert, attached = tables.alert, tables.alert_read
+
+    def latest(column: Any, otherwise: Any) -> Any:
+        found = (
+            select(column)
+            .where(attached.c.alert_id == alert.c.id, attached.c.supports == true())
+            .order_by(attached.c.passed_at_ns.desc(), attached.c.read_id.desc())
+            .limit(1)
+        )
+        return func.coalesce(found.scalar_subquery(), otherwise)
+
+    await tx.execute(
+        update(alert)
+        .where(alert.c.id.in_(sorted(alert_ids)))
+        .values(
+            site=latest(attached.c.site, alert.c.site),
+            passed_at_ns=latest(attached.c.passed_at_ns, alert.c.passed_at_ns),
+        )
+    )
+
+
 def _takes_reads() -> ColumnElement[bool]:
     alert = tables.alert
     return and_(
@@ -285,7 +345,9 @@ def _case(row: Row[Any]) -> CaseRow:
         soundings=row.soundings,
         standing=Standing(Rule(row.rule), Support(row.support), tuple(row.why), row.revision, match_of(row.match)),
         supporting=row.supporting,
+        surest=row.surest,
         text=row.text,
+        looked_at=row.state != AlertState.NEW,
     )
 
 

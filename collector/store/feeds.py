@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.store import tables
 from collector.store.hotlists import in_force
 
+_IN_VAIN = "; was approved, but cannot be put in force"
+
 
 class SnapshotState(StrEnum):
     """What became of a delivery that was held back."""
@@ -208,6 +210,15 @@ async def decide(
         new |= {"decided_by": by, "decided_at_ns": at_ns}
     done = await tx.execute(update(table).where(table.c.id == snapshot_id, table.c.state == before).values(new))
     return bool(done.rowcount)
+
+
+async def give_back(tx: AsyncConnection, one: Snapshot, why: str) -> None:
+    """Let an approved delivery wait for a person again, because it cannot be put in force."""
+    table = tables.hotlist_snapshot
+    told = f"{one.why.partition(_IN_VAIN)[0]}{_IN_VAIN}: {why}"
+    waits = {"state": SnapshotState.WAITING, "why": told, "decided_by": None, "decided_at_ns": None}
+    approved = (table.c.id == one.id) & (table.c.state == SnapshotState.APPROVED)
+    await tx.execute(update(table).where(approved).values(waits))
 
 
 def _snapshot(row: Row[Any]) -> Snapshot:

@@ -14,6 +14,7 @@ from collector.domain.hotlists import Entry
 from collector.store import tables
 from collector.store.entries import entry
 from collector.store.hotlists import in_force
+from collector.store.users import Role
 
 
 async def by_hand(tx: AsyncConnection) -> list[Entry]:
@@ -59,10 +60,36 @@ async def all_numbers(tx: AsyncConnection, one: Entry) -> list[int]:
     return list((await tx.execute(select(table.c.id).where(same).order_by(table.c.id))).scalars())
 
 
+async def made_and_asked_for(tx: AsyncConnection, one: Entry) -> set[str]:
+    """Return the accounts that made an entry or edited it, and the names for whom: an edit hides those before it."""
+    table = tables.hotlist_entry
+    numbers = await all_numbers(tx, one)
+    rows = await tx.execute(
+        select(table.c.first_version, table.c.end_version, table.c.added_by, table.c.requester)
+        .where(table.c.id.in_(numbers), table.c.id <= one.id)
+        .order_by(table.c.id.desc())
+    )
+    names, begins = {one.added_by, one.requester}, None
+    for row in rows:
+        # What was withdrawn and entered anew is another entry.
+        if begins is not None and row.end_version != begins:
+            break
+        names |= {row.added_by, row.requester}
+        begins = row.first_version
+    return names
+
+
 async def reviewed(tx: AsyncConnection, entry_id: int, by: str, at_ns: int) -> None:
     """Somebody has reviewed an entry and lets it stand."""
     table = tables.hotlist_entry
     await tx.execute(update(table).where(table.c.id == entry_id).values(reviewed_by=by, reviewed_at_ns=at_ns))
+
+
+async def role_of(tx: AsyncConnection, name: str) -> Role | None:
+    """Return the role of the active user of this name; None if there is none."""
+    table = tables.user
+    role = (await tx.execute(select(table.c.role).where(table.c.name == name, table.c.active))).scalar_one_or_none()
+    return None if role is None else Role(role)
 
 
 async def unknown_users(tx: AsyncConnection, names: Collection[str]) -> list[str]:

@@ -98,6 +98,7 @@ async def versions(tx: AsyncConnection, name: str, *, above: int = 0, limit: int
                 source=row.source,
                 source_sha256=row.source_sha256,
                 confirmed_at_ns=row.confirmed_at_ns,
+                written_at_ns=row.written_at_ns,
                 added=row.added,
                 changed=row.changed,
                 removed=row.removed,
@@ -107,6 +108,43 @@ async def versions(tx: AsyncConnection, name: str, *, above: int = 0, limit: int
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The version of some time that held the most entries from files.
+
+    Attributes:
+        version: which.
+        at_ns: UTC, when it was made.
+        entries: how many, without those that people made.
+    """
+
+    version: int
+    at_ns: int
+    entries: int
+
+
+async def largest(tx: AsyncConnection, name: str, since_ns: int) -> Largest | None:
+    """Return the version that held the most, of those made by files that were in force at ``since_ns`` or later.
+
+    What was before somebody approved a smaller file, or went back to an earlier version, does not count: they have
+    looked at it. None for a list without such versions.
+    """
+    size = (_version.c.added + _version.c.changed + _version.c.unchanged).label("size")
+    found = select(_version.c.version, _version.c.at_ns, _version.c.action, size).order_by(_version.c.version.desc())
+    found = found.where(_version.c.list == name, _version.c.action.in_(hotlists.WHOLE))
+    # The one that was in force when that time began was made before.
+    rows = [
+        *await tx.execute(found.where(_version.c.at_ns >= since_ns)),
+        *await tx.execute(found.where(_version.c.at_ns < since_ns).limit(1)),
+    ]
+    decided = next((at for at, row in enumerate(rows) if row.action in hotlists.DECIDED), len(rows))
+    best = max(rows[: decided + 1], key=lambda row: row.size, default=None)
+    if best is None:
+        return None
+    # The record also counts what people had made, which is little beside a file.
+    return Largest(best.version, best.at_ns, await count_at(tx, name, best.version, by_hand=False))
 
 
 async def values_at(

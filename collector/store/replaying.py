@@ -21,6 +21,7 @@ class Replay:
     Attributes:
         alert_id: the alert.
         listed: the entry.
+        covert: it is for the users that it names.
         rule: what let it through.
         match: what the matcher said; None of an alert of an earlier version.
         why: the reasons that were given.
@@ -32,6 +33,7 @@ class Replay:
 
     alert_id: int
     listed: ListedPlate
+    covert: bool
     rule: Rule
     match: Match | None
     why: tuple[str, ...]
@@ -98,6 +100,7 @@ async def replay(tx: AsyncConnection, alert_id: int, *, person: str | None = Non
             row.category,
             row.reference,
         ),
+        covert=row.covert_to is not None,
         rule=Rule(row.rule),
         match=match,
         why=tuple(row.why),

@@ -488,6 +488,8 @@ hotlist_version = Table(
     Column("draft", LargeBinary(16)),
     # When its source last said that the list is so: single entries and going back to an earlier version say nothing.
     Column("confirmed_at_ns", BigInteger, nullable=False),
+    # When its file was last written, where somebody imported one.
+    Column("written_at_ns", BigInteger),
     Column("added", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
     Column("removed", Integer, nullable=False),
@@ -623,6 +625,15 @@ exclusion = Table(
     Column("ended_at_ns", BigInteger),
     Index("ix_exclusion_list_plate", "list", "plate"),
     sqlite_autoincrement=True,
+)
+
+demotion = Table(
+    "demotion",
+    metadata,
+    # A hit that an exclusion held back: counted in reports, also when retention has taken the read.
+    Column("exclusion_id", ForeignKey("exclusion.id"), primary_key=True),
+    Column("read_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ns", BigInteger, nullable=False),
 )
 
 mute = Table(

@@ -54,6 +54,12 @@ async def of_entries(tx: AsyncConnection, entries: Iterable[str]) -> None:
         await tx.execute(_ENTRIES_TOO, {"entries": _ENTRIES, "locks": locks})
 
 
+async def of_every_entry(tx: AsyncConnection) -> None:
+    """Wait as ``of_entries`` does, for all of them: for whoever must take a later turn before it knows its entries."""
+    if _is_shared(tx):
+        await tx.execute(_ENTRIES_TOO, {"entries": _ENTRIES, "locks": list(range(_LOCKS))})
+
+
 async def of_letters(tx: AsyncConnection) -> None:
     """Wait until nobody else writes dead letters: they are no device's, whatever they say."""
     await _lock(tx, _LETTERS)

@@ -92,7 +92,7 @@ class Carrying:
                 entries += [Entry(part, entry.captured) for part in parts]
         identities = await self._rows.insert(entries)
         sizes = {sha256: (file.part, len(file.content)) for sha256, file in files.items()}
-        added_bytes = await self._rows.note_files(sizes)
+        added_bytes = await self._files.table.note(sizes)
         return identities[0], added_bytes
 
     async def _answer(self, command: Command, wanted: Wanted, content: bytes | None) -> None:

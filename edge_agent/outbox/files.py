@@ -17,7 +17,7 @@ from edge_agent.errors import OutboxError
 from edge_agent.outbox.entries import Entry
 from edge_agent.outbox.evidence import Evidence, Share
 from edge_agent.outbox.faults import OutboxFullError, is_full
-from edge_agent.outbox.rows import Rows
+from edge_agent.outbox.kept_files import KeptFiles
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.writer import Writer
 from edge_agent.sending import Identity
@@ -30,15 +30,20 @@ class Files:
 
     Attributes:
         lock: see the module.
+        table: which there are; only the writing task's transactions use it.
     """
 
     def __init__(
-        self, settings: OutboxSettings, writer: Writer[Entry, Identity], rows: Rows, kept_bytes: Mapping[Share, int]
+        self,
+        settings: OutboxSettings,
+        writer: Writer[Entry, Identity],
+        table: KeptFiles,
+        kept_bytes: Mapping[Share, int],
     ) -> None:
         self.lock = asyncio.Lock()
         self._settings = settings
         self._writer = writer
-        self._rows = rows
+        self.table = table
         self._evidence = Evidence(settings.evidence)
         self._kept_bytes = Counter(kept_bytes)
 
@@ -102,7 +107,7 @@ class Files:
         try:
             for share in Share:
                 while (surplus_bytes := self._kept_bytes[share] - self._settings.share_quota_bytes(share)) > 0:
-                    forgotten = await self._writer.run(partial(self._rows.forget_files, share, surplus_bytes))
+                    forgotten = await self._writer.run(partial(self.table.forget, share, surplus_bytes))
                     await self._remove((sha256, size_bytes, share) for sha256, size_bytes in forgotten)
                     if not forgotten:
                         what = share.name.lower()
@@ -119,7 +124,7 @@ class Files:
             OutboxError: the database could not be written.
         """
         async with self.lock:
-            expired = await self._writer.run(self._rows.expire_sound)
+            expired = await self._writer.run(self.table.expire_sound)
             await self.remove_locked((sha256, size_bytes, Share.SOUND) for sha256, size_bytes in expired)
 
     async def remove_locked(self, forgotten: Iterable[tuple[bytes, int, Share]]) -> None:

@@ -10,8 +10,11 @@ import os
 import time
 from pathlib import Path
 
+import structlog
+
 from edge_agent.errors import OutboxError
 
+_log = structlog.get_logger(__name__)
 _NAME = "outbox.lock"
 _PATIENCE_S = 1.0
 _AGAIN_S = 0.01
@@ -20,12 +23,18 @@ _AGAIN_S = 0.01
 class FolderLock:
     """Held from construction until ``release``. Blocks for a moment while others only ask, at most for a second.
 
+    The folder is made if need be, and closed to others.
+
     Raises:
         OutboxError: another holds it.
-        OSError: the file cannot be opened.
+        OSError: the folder cannot be made, or the file not be opened.
     """
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+            _log.warning("others could look into the outbox: mode set to 0700", folder=str(folder))
         self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         patient_until_s = time.monotonic() + _PATIENCE_S
         while not _lock(self._descriptor, fcntl.LOCK_EX):

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.outbox.conditions import EVICTED_AT
 from edge_agent.outbox.entries import INSERT_ROW, Entry, row_values, stream_of, urgency_of
-from edge_agent.outbox.evidence import Share
 from edge_agent.outbox.journal import Journal
 from edge_agent.outbox.losses import UNCOMMITTED, Lost, Reason, count_losses, loss_records
 from edge_agent.outbox.ordering import CHANNEL_OF
@@ -37,7 +36,6 @@ from edge_wire.messages import (
     LossRecord,
     Media,
     Open,
-    Part,
     Resend,
     Statement,
     Stream,
@@ -268,52 +266,6 @@ class Rows:
     async def is_enqueued(self, sha256: bytes) -> bool:
         """Whether parts of this file are in the outbox, sent or not."""
         return bool(await self._database.execute_fetchall("SELECT 1 FROM rows WHERE file = ? LIMIT 1", (sha256,)))
-
-    async def note_files(self, sizes: Mapping[bytes, tuple[Part, int]]) -> Counter[Share]:
-        """Remember kept files as the newest ones; return by how many bytes they add to what is kept."""
-        now_ns = self.time_ns()
-        added: Counter[Share] = Counter()
-        for sha256, (part, size_bytes) in sizes.items():
-            share = Share.of(part)
-            known = await self._database.execute_fetchall(
-                "DELETE FROM files WHERE sha256 = ? RETURNING size_bytes", (sha256,)
-            )
-            await self._database.execute(
-                "INSERT INTO files (sha256, size_bytes, share, part, kept_boot_ns) VALUES (?, ?, ?, ?, ?)",
-                (sha256, size_bytes, share, part, now_ns),
-            )
-            added[share] += 0 if known else size_bytes
-        return added
-
-    async def expire_sound(self) -> list[tuple[bytes, int]]:
-        """Forget clips and recordings that were kept long enough; return hash and size."""
-        if self._settings.keep_clips_ns == 0:
-            return []
-        expired = await self._database.execute_fetchall(
-            "DELETE FROM files WHERE share = ? AND kept_boot_ns <= ? RETURNING sha256, size_bytes",
-            (Share.SOUND, self.time_ns() - self._settings.keep_clips_ns),
-        )
-        return [(sha256, size_bytes) for sha256, size_bytes in expired]
-
-    async def forget_files(self, share: Share, surplus_bytes: int) -> list[tuple[bytes, int]]:
-        """Forget the oldest files that no pending row needs until ``surplus_bytes`` are freed; return hash and size."""
-        oldest = await self._database.execute_fetchall(
-            """
-            SELECT sha256, size_bytes FROM files
-            WHERE share = ? AND sha256 NOT IN (
-              SELECT file FROM rows INDEXED BY pending_by_file WHERE state = 0 AND file IS NOT NULL
-            ) ORDER BY kept_boot_ns, number LIMIT 256
-            """,
-            (share,),
-        )
-        forgotten: list[tuple[bytes, int]] = []
-        for sha256, size_bytes in oldest:
-            if surplus_bytes <= 0:
-                break
-            surplus_bytes -= size_bytes
-            forgotten.append((sha256, size_bytes))
-        await self._database.executemany("DELETE FROM files WHERE sha256 = ?", [(sha256,) for sha256, _ in forgotten])
-        return forgotten
 
     async def purge(self) -> None:
         """Delete what has stayed long enough after its ack, and epochs of which nothing but the Open is left.

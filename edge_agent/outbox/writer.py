@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -57,6 +57,7 @@ class Writer(Generic[_Entry, _Key]):
         self._insert = insert
         self._free_bytes = free_bytes
         self._waiting: asyncio.Queue[_Piece[_Entry] | None] = asyncio.Queue()
+        self._works: set[asyncio.Task[Any]] = set()
         self._task = asyncio.create_task(self._run(), name="outbox-writer")
 
     async def insert(self, entries: Sequence[_Entry]) -> Sequence[_Key]:
@@ -77,12 +78,25 @@ class Writer(Generic[_Entry, _Key]):
         """
         return cast(_Result, await self._submit((), work))
 
+    async def to_its_end(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Finish ``work`` also when who waits for it is cancelled, as the uplink is when its connection breaks.
+
+        The writer commits what it has begun either way, and memory has to follow: an Open whose ack was committed and
+        not noted would never be acked again, and the device would stay without birth and health until it is restarted.
+        """
+        task = asyncio.create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._works.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to take it
+        return await asyncio.shield(task)
+
     async def close(self) -> None:
         """Commit what waits, then end."""
         if not self._task.done():
             self._waiting.put_nowait(None)
         await self._task
         self.breaks(OutboxError("the outbox is closed"))
+        await asyncio.gather(*self._works, return_exceptions=True)
 
     def breaks(self, error: OutboxError) -> None:
         """Refuse everything from now on."""

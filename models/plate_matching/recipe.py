@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from collector.match.packing import EMPTY, SPELLED
 from collector.match.parameters import EXTRA_KINDS
-from collector.match.posterior import EMPTY, NO_DOUBT, Shown, _kinds, shown, tempered
+from collector.match.posterior import NO_DOUBT, Shown, extra_kinds, shown, tempered
 
-ALPHABET = "_0123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 # Labels that do not say what is on the plate (models/plate_calibration/card.md).
 MISLABELLED = {"0", "DD8UGY", "BJL833"}
 # How strongly pairs of characters, and characters, are held near 0.
@@ -59,10 +59,10 @@ class Reads:
         doubt = (entropy - np.where(missing > 0, missing * np.log(rest / UNTOLD), 0.0)).sum(axis=1)
         self.p, self.missing = torch.tensor(p), torch.tensor(missing)
         self.top, self.filled = torch.tensor(top), torch.tensor(filled)
-        self.kinds = torch.tensor(_kinds(top, filled))
+        self.kinds = torch.tensor(extra_kinds(top, filled))
         self.doubt, self.log_doubt = torch.tensor(doubt), torch.log(torch.tensor(doubt) + NO_DOUBT)
         longest = max(map(len, self.truth))
-        codes = [[ALPHABET.index(c) for c in text] + [0] * (longest - len(text)) for text in self.truth]
+        codes = [[SPELLED.index(c) for c in text] + [0] * (longest - len(text)) for text in self.truth]
         self.codes, self.lengths = torch.tensor(codes), torch.tensor([len(text) for text in self.truth])
         self.fit = np.array([label not in MISLABELLED for label in self.labels])
 
@@ -197,7 +197,7 @@ def written(model: Model, calibrations: list[tuple[str, float, float]]) -> str:
         lines += ["", f"[{name}]"]
         lines += [
             f"{character} = [{', '.join(form.format(float(value)) for value in row)}]"
-            for character, row in zip(ALPHABET, matrix, strict=True)
+            for character, row in zip(SPELLED, matrix, strict=True)
         ]
     return "\n".join(lines) + "\n"
 

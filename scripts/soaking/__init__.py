@@ -22,7 +22,10 @@ Layout of the package, from the pure to the whole:
     programs      what runs beside the driver: started, killed, started again
     intruder      what a broker that is not trusted can do: replay, repeat and forge
     rogue         an enrolled device that signs nonsense
-    site          all of it running, and everything that can be done to it
-    faults        the kinds of fault, each done to a site
+    trailers      a trailer as the driver sees it: its program, its link, its disk
+    yesterday     what a device captured a day ago
+    site          all of it running
+    settling      the end: faults are taken back, and what is pending is waited for
+    faults        the kinds of fault, each done to a site, by what they are done to
     driver        the run from start to verdict
 """

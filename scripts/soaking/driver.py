@@ -18,6 +18,7 @@ from soaking.holdings import read_holdings
 from soaking.programs import say
 from soaking.schedule import appointments
 from soaking.settings import Settings
+from soaking.settling import heal, settle
 from soaking.site import Site
 from soaking.verdict import Verdict, judge
 
@@ -116,8 +117,8 @@ class Driver:
             finally:
                 self._ending.set()
                 say("no more faults: settling")
-                site.heal()
-                outcome.unsettled = site.settle(max(_SETTLE_S, began_s + settings.until_s - time.monotonic()))
+                heal(site)
+                outcome.unsettled = settle(site, max(_SETTLE_S, began_s + settings.until_s - time.monotonic()))
                 outcome.faults[POISON] = site.rogue.sent
                 outcome.restarts = {one.name: one.restarts for one in site.keeper.programs if one.restarts}
                 ledger = site.ledger()

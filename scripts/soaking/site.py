@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,83 +22,33 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from collector.fleet import broker_access, devices
 from collector.store.database import Store
-from edge_agent.errors import OutboxError, UplinkError
-from edge_agent.outbox import Outbox, OutboxSettings, read_state
 from edge_agent.provisioning import device_key
-from edge_agent.records import CaptureTime
-from edge_agent.uplink import read_status
 from edge_wire.clock import SystemClock
-from edge_wire.messages import KIND_OF
 from soaking.bodies import LISTED, Bodies
 from soaking.broker import SoakBroker
-from soaking.captures import Capture, CaptureLog, digest_of, read_log
+from soaking.captures import Capture, read_log
 from soaking.databases import DATA, DISK, Database, ask
 from soaking.disk import SmallDisk
-from soaking.intruder import Intruder, Pending, pending_rows
+from soaking.intruder import Intruder, Pending
 from soaking.link import FaultyLink
 from soaking.programs import Keeper, Program, program, say
 from soaking.rogue import ROGUE, Rogue
 from soaking.settings import Settings
 from soaking.trailer import TrailerSettings
+from soaking.trailers import Trailer
 from soaking.verdict import Identity
+from soaking.yesterday import PASSES, YESTERDAY, capture_yesterday
 
 _START_S = 60.0
 _TRAILER_START_S = 30.0
-_QUIET_S = 4.0
 _DISK_MIB = 192
 _COLLECTOR_DISK_MIB = 1_024
-_DAY_NS = 86_400 * 1_000_000_000
-_YESTERDAY = "yesterday-1"
 _WHO = "soak"
 # A JPEG of one grey pixel (ITU-T T.81, baseline): the smallest that is one. Comments make it weigh something.
 _PICTURE = bytes.fromhex(
     "ffd8ffdb004300" + "01" * 64 + "ffc0000b080001000101011100"
     "ffc40014000100000000000000000000000000000000ffc40014100100000000000000000000000000000000ffda0008010100003f0037ffd9"
 )
-
-
-@dataclass(eq=False, slots=True)
-class Trailer:
-    """One trailer, or the clone of one.
-
-    Attributes:
-        settings: what its program is told.
-        program: the program.
-        link: to the broker.
-        disk: what its outbox lies on.
-    """
-
-    settings: TrailerSettings
-    program: Program
-    link: FaultyLink
-    disk: SmallDisk
-
-    @property
-    def name(self) -> str:
-        """Of this trailer; a clone's differs from its device's."""
-        return self.settings.name
-
-    @property
-    def folder(self) -> Path:
-        """Its outbox."""
-        return Path(self.settings.outbox)
-
-    @property
-    def connection(self) -> tuple[int, int] | None:
-        """Epoch and number of its connection, as its status file says; None before the first."""
-        try:
-            status = read_status(Path(self.settings.status))
-        except UplinkError:
-            return None
-        return status.epoch, status.connection
-
-    @property
-    def pending(self) -> int | None:
-        """How many rows wait in its outbox; None while that cannot be seen."""
-        try:
-            return read_state(self.folder, SystemClock()).pending
-        except OutboxError:
-            return None
 
 
 class Site:
@@ -152,7 +101,7 @@ class Site:
     @property
     def devices(self) -> set[str]:
         """Whose detections count."""
-        return {*self._names, _YESTERDAY}
+        return {*self._names, YESTERDAY}
 
     def __enter__(self) -> Self:
         try:
@@ -171,7 +120,7 @@ class Site:
 
     def _build(self) -> None:
         enter = self._open.enter_context
-        known = [*self._names, _YESTERDAY, ROGUE]
+        known = [*self._names, YESTERDAY, ROGUE]
         chain = Chain(self.folder, known)
         self.broker = SoakBroker(self.folder / "broker", known, self._collector_names)
         self.collector_disk = enter(SmallDisk(self.folder / DISK, _COLLECTOR_DISK_MIB, keep=self._settings.keep))
@@ -197,7 +146,7 @@ class Site:
         self.keeper.programs += self.collectors
         self.intruder = enter(Intruder(self.broker, AGENCY))
         self.intruder.wait_until_connected(10.0)
-        self._tell_of_yesterday()
+        self._store_yesterday()
         say(f"yesterday is stored: {len(self.yesterday)} envelopes")
         for number, name in enumerate(self._names):
             self.trailers.append(self._trailer(name, name, self.folder / "trailers" / name, number))
@@ -352,84 +301,22 @@ class Site:
         self.clones.append(clone)
         return clone
 
-    def _tell_of_yesterday(self) -> None:
+    def _store_yesterday(self) -> None:
         """Let the collector store what a device captured a day ago, and keep the bytes to replay them."""
-        clock = SystemClock()
-        self.yesterday, said = asyncio.run(self._capture_yesterday(clock))
+        bodies = Bodies(YESTERDAY, "0", self._settings.seed, _PICTURE)
+        key = device_key.load(self.broker.client(YESTERDAY).key)
+        log = self.folder / "captures" / f"{YESTERDAY}.jsonl"
+        self.yesterday = asyncio.run(capture_yesterday(self.folder / "yesterday", log, key, bodies))
         connection = (self.yesterday[0].epoch, 1)
+        count = "SELECT count(*) FROM read WHERE device = :device"
         until_s = time.monotonic() + 20
-        while self._stored_of(_YESTERDAY) < said and time.monotonic() < until_s:
+        while ask(self.database, count, {"device": YESTERDAY})[0][0] < PASSES and time.monotonic() < until_s:
             for row in self.yesterday:  # the Open first: what follows is judged by it
-                self.intruder.publish(_YESTERDAY, [row], connection)
+                self.intruder.publish(YESTERDAY, [row], connection)
                 time.sleep(0.02)
             time.sleep(0.5)
 
-    def _stored_of(self, device: str) -> int:
-        return int(ask(self.database, "SELECT count(*) FROM read WHERE device = :device", {"device": device})[0][0])
-
-    async def _capture_yesterday(self, clock: SystemClock) -> tuple[list[Pending], int]:
-        key = device_key.load(self.broker.client(_YESTERDAY).key)
-        bodies = Bodies(_YESTERDAY, "0", self._settings.seed, _PICTURE)
-        settings = OutboxSettings(self.folder / "yesterday", _YESTERDAY, free_floor_bytes=0, ballast_bytes=0)
-        passes = bodies.passes()
-        tracks: set[int] = set()
-        with CaptureLog(self.folder / "captures" / f"{_YESTERDAY}.jsonl") as log:
-            async with await Outbox.open(settings, key, clock) as outbox:
-                captured = CaptureTime(clock.utc_ns() - _DAY_NS, clock.boot_ns() - _DAY_NS, 1_000_000)
-                while len(tracks) < 12:
-                    for one in next(passes):
-                        track = getattr(one.body, "track", None)
-                        if track is None:
-                            continue
-                        tracks.add(track)
-                        log.intend(one.token, KIND_OF[type(one.body)], digest_of(one.body), captured.boot_ns, "")
-                        identity = await outbox.put(one.body, captured)
-                        log.stored(one.token, (identity.epoch, int(identity.stream), identity.sequence))
-        pending = pending_rows(settings.database, 1_000)
-        pending.sort(key=lambda row: (-row.stream, row.sequence))  # the Open first: it vouches for the rest
-        return pending, len(tracks)
-
     # --- At the end ----------------------------------------------------------------------------------------------
-
-    def heal(self) -> None:
-        """Take back whatever fault may still hold, and start what is down."""
-        for link in (*self.collector_links, *(trailer.link for trailer in (*self.trailers, *self.clones))):
-            link.heal()
-        for disk in (self.collector_disk, *(trailer.disk for trailer in self.trailers)):
-            disk.empty()
-        if not self.broker.running:
-            self.broker.start()
-        for running in (*self.collectors, *(trailer.program for trailer in self.trailers)):
-            running.launch()
-
-    def settle(self, within_s: float) -> dict[str, int]:
-        """Capture nothing more and wait until every outbox is empty, for at most ``within_s``.
-
-        One device id, one connection: a trailer and its clones take turns, each with its part of the time.
-
-        Returns:
-            what is still pending, by trailer; empty when all is settled.
-        """
-        self.rogue.stop()
-        for clone in self.clones:
-            clone.program.stop()
-            replace(clone.settings, rate_hz=0.0).write(self.folder / f"{clone.name}.json")
-        until_s = time.monotonic() + within_s
-        families = [
-            [trailer, *(clone for clone in self.clones if clone.settings.device == trailer.settings.device)]
-            for trailer in self.trailers
-        ]
-        with ThreadPoolExecutor(len(families)) as pool:
-            left = list(pool.map(lambda family: self._settle_family(family, until_s), families))
-        return {name: pending for one in left for name, pending in one.items()}
-
-    def _settle_family(self, family: list[Trailer], until_s: float) -> dict[str, int]:
-        left: dict[str, int] = {}
-        for number, member in enumerate(family):
-            turns = len(family) - number
-            left |= _drain(member, time.monotonic() + (until_s - time.monotonic()) / turns)
-            member.program.stop()
-        return left
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the collector's own ledger says of the trailers' streams."""
@@ -440,34 +327,8 @@ class Site:
         """The logs of captures, by device."""
         logs: dict[str, list[Capture]] = {}
         named = [(trailer.settings.device, Path(trailer.settings.log)) for trailer in (*self.trailers, *self.clones)]
-        named.append((_YESTERDAY, self.folder / "captures" / f"{_YESTERDAY}.jsonl"))
+        named.append((YESTERDAY, self.folder / "captures" / f"{YESTERDAY}.jsonl"))
         for device, path in named:
             if path.exists():
                 logs.setdefault(device, []).extend(read_log(path))
         return logs
-
-
-def _drain(trailer: Trailer, until_s: float) -> dict[str, int]:
-    """Wait until nothing is pending, and nothing is asked for again after one more Statement.
-
-    A collector that went back in time learns from Statements what it lacks: at a connection, and hourly. Nobody here
-    waits an hour, so the link is reset once.
-    """
-    stated = False
-    quiet_since_s: float | None = None
-    while True:
-        trailer.program.launch()
-        trailer.program.tell("quiet")  # also one that was started again meanwhile
-        pending, now_s = trailer.pending, time.monotonic()
-        if pending != 0:
-            quiet_since_s = None
-        elif quiet_since_s is None:
-            quiet_since_s = now_s
-        elif now_s - quiet_since_s > _QUIET_S and stated:
-            return {}
-        elif now_s - quiet_since_s > 1.0 and not stated:
-            stated, quiet_since_s = True, None
-            trailer.link.reset()
-        if now_s > until_s:
-            return {trailer.name: -1 if pending is None else pending} if pending != 0 else {}
-        time.sleep(0.3)

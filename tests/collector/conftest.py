@@ -5,11 +5,12 @@ import hashlib
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from private_postgresql import PrivatePostgresql, installed
@@ -18,7 +19,7 @@ from sqlalchemy import insert, select, update
 from collector.domain import Rule
 from collector.fleet.devices import add_device
 from collector.ingest.received import Received
-from collector.match.records import Hit, ListedPlate, Place, Seen
+from collector.match.records import Hit, ListedPlate, Matched, Place, Seen
 from collector.store import tables
 from collector.store.database import Store, sqlite_url
 from edge_wire import codec, cose
@@ -75,14 +76,32 @@ class Databases:
     def __init__(self, server: PrivatePostgresql) -> None:
         self.server = server
         self._numbers = itertools.count(1)
+        self._loop = asyncio.new_event_loop()
+        self._cleaner: asyncpg.Connection | None = None
         self._url = server.create("migrated")
         asyncio.run(_migrate(self._url))
         server.sql(_CLEANER, "migrated")
 
     def emptied(self) -> str:
         """The URL of the one that every test shares."""
-        self.server.sql("SELECT pristine.clean()", "migrated")
+        self._loop.run_until_complete(self._clean())
         return self._url
+
+    def close(self) -> None:
+        """Close what ``emptied`` keeps open."""
+        if self._cleaner is not None:
+            self._cleaner.terminate()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    async def _clean(self) -> None:
+        # Over one connection: a psql for each of a thousand tests takes a minute.
+        if self._cleaner is not None:
+            with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):  # some kill the server
+                await self._cleaner.execute("SELECT pristine.clean()")
+                return
+        self._cleaner = await asyncpg.connect(self._url.replace("+asyncpg", ""))
+        await self._cleaner.execute("SELECT pristine.clean()")
 
     @contextmanager
     def new(self) -> Iterator[str]:
@@ -100,8 +119,8 @@ async def _migrate(url: str) -> None:
 def databases() -> Iterator[Databases]:
     if not installed():
         pytest.skip("PostgreSQL is not installed: ./scripts/setup --for-tests")
-    with PrivatePostgresql() as server:
-        yield Databases(server)
+    with PrivatePostgresql() as server, closing(Databases(server)) as databases:
+        yield databases
 
 
 @pytest.fixture(scope="session")
@@ -289,6 +308,9 @@ class FakeMatcher:
     def __init__(self, listed: Sequence[ListedPlate] = (), version: int = 1) -> None:
         self.listed = list(listed)
         self.generation = version
+
+    def matched(self, reads: Sequence[tuple[Seen, str]], at_ns: int) -> list[Matched]:
+        return [Matched(hits, ()) for hits in self.match_many(reads, at_ns)]
 
     def match_many(self, reads: Sequence[tuple[Seen, str]], at_ns: int) -> list[tuple[Hit, ...]]:
         found = []

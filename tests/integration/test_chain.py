@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 from chain import AGENCY, Chain
-from demo_media import rendered, write_hotlist
+from demo_media import Footage, write_hotlist
 from support import eventually
 from wire_samples import UP
 
@@ -150,9 +150,8 @@ async def put_while_killing(chain: Chain) -> set[Identity]:
 
 
 @pytest.fixture
-def watching(folder: Path) -> Iterator[tuple[Chain, Path]]:
+def watching(folder: Path, footage: Footage) -> Iterator[tuple[Chain, Path]]:
     """A chain whose one agent is about to watch rendered vehicles, the first one's plate on the hotlist."""
-    footage = rendered(folder / "media")
     with Chain(folder, [DEVICE]) as chain:
         write_hotlist(folder / "hotlist.csv", footage.listed)
         chain.import_hotlist(folder / "hotlist.csv", "demo")

@@ -229,6 +229,34 @@ def test_an_alert_is_closed_with_a_disposition_that_somebody_chooses(desk: Page,
     assert sum("/close?" in one for one in fake.requests) == 1
 
 
+def test_an_alert_is_not_confirmed_until_its_record_check_says_active(desk: Page, fake: Any) -> None:
+    alert = raise_alert(fake, "ABC123")
+    shown = detail(desk, alert)
+    state = shown.locator("#record-state")
+    expect(state).to_have_text("NOT CONFIRMEDnobody has asked its source")
+    expect(state).to_be_in_viewport()
+    expect(shown.locator("#hand-off li").first).to_have_text(re.compile("^NOT CONFIRMED: nobody has asked"))
+    expect(shown.locator("[data-fact=image-check]")).to_contain_text("nobody has compared the picture")
+    expect(shown.locator("[data-fact=field-outcome]")).to_contain_text("nothing told")
+    told = {"by": "maria", "at": alert["raised_at"]}
+    image = {"plate": "match", "state": "mismatch", "vehicle": "cannot-tell", **told}
+    outcome, by = {"outcome": "stopped", **told}, {"confirm_by": alert["raised_at"]}
+    fake.publish("alert", {**alert, "image_check": image, "field_outcome": outcome, **by})
+    expect(shown.locator("[data-fact=image-check]")).to_contain_text("state DOES NOT MATCH")
+    expect(shown.locator("[data-fact=field-outcome]")).to_contain_text("stopped (maria, ")
+    expect(shown.locator("[data-fact=record-check]")).to_contain_text("to be confirmed by ")
+    asked = {"status": "active", "reference": "R1", **told}
+    # It is the collector that says whether that confirms it: the entry may have been taken back since.
+    fake.publish("alert", {**alert, "record_check": asked})
+    expect(state).to_have_text(re.compile(r"NOT CONFIRMEDactive \(maria, "))
+    fake.publish(
+        "alert", {**alert, "record_check": asked, "confirmed": True, "hand_off": "Record ACTIVE: maria asked."}
+    )
+    expect(state).to_have_text(re.compile(r"RECORD ACTIVEmaria, "))
+    expect(desk.locator("#hand-off")).to_have_text("Record ACTIVE: maria asked.")
+    expect(shown.locator("[data-fact=record-check]")).to_contain_text("R1")
+
+
 def test_an_alert_that_calls_again_is_spoken_again_and_says_where_it_went(desk: Page, fake: Any) -> None:
     alert = raise_alert(fake, "ABC123")
     expect(desk.locator("#spoken")).to_contain_text("New alert: A B C 1 2 3")

@@ -9,13 +9,7 @@ import cv2
 import demo_media
 import demo_street
 import numpy as np
-import pytest
 import soundfile
-
-
-@pytest.fixture(scope="module")
-def footage(tmp_path_factory: pytest.TempPathFactory) -> demo_media.Footage:
-    return demo_media.rendered(tmp_path_factory.mktemp("media"))
 
 
 def test_the_clip_shows_several_vehicles_of_several_regions(footage: demo_media.Footage) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from collector.alerts.sending.records import PERSON, Occasion, target
 from collector.alerts.sending.routes import Route, routed
-from collector.store import feed, notices
+from collector.store import alert_facts, feed, notices
 from collector.store.database import Transaction
 from collector.store.feed import FeedKind
 from collector.store.following import Followed
@@ -58,7 +58,7 @@ class NoticeMaker:
 
     async def _make(self, tx: Transaction, occasions: Sequence[Occasion]) -> list[int]:
         """Make the notices that some changes call for; return the alerts of which people are told."""
-        facts = await notices.facts(tx, [one.alert_id for one in occasions])
+        facts = await alert_facts.facts(tx, [one.alert_id for one in occasions])
         told = await notices.routes_told(tx, facts)
         wanted: list[tuple[Occasion, str, str]] = []
         for one in occasions:

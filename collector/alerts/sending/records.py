@@ -143,12 +143,14 @@ class Occasion:
         alert_id: whose.
         action: what has changed, such as ``raised``.
         at_ns: when, UTC.
+        seen: by which read, of a further site; None of any other change.
     """
 
     id: int
     alert_id: int
     action: str
     at_ns: int
+    seen: Sighting | None = None
 
     @property
     def key(self) -> str:

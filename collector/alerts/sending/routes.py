@@ -2,6 +2,7 @@
 
 Invariants:
     - What a route does not ask for is left out; a condition that it does not name holds for every alert.
+    - A further site is judged by the read that saw it there, wherever the vehicle is by now.
     - A covert entry goes to nobody but the people whom the entry names, and to them only if a route does, too.
     - Whoever was told of an alert by a route is told by it what became of the alert, whatever the hour and wherever the
       vehicle is by then: a recall must reach those who were sent out.
@@ -77,7 +78,7 @@ class Route:
         return told or (occasion.action in _CALLS and self._holds(occasion, facts))
 
     def _holds(self, occasion: Occasion, facts: AlertFacts) -> bool:
-        seen = facts.first if occasion.action == RAISED else facts.latest
+        seen = facts.first if occasion.action == RAISED else occasion.seen or facts.latest
         return (
             facts.about in self.about
             and (self.historical or not facts.historical)

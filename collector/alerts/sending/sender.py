@@ -5,6 +5,8 @@ Invariants:
       sent again, with the same number.
     - At most ``at_once`` notices are under way by each carrier: one that hangs holds up nobody else's.
     - What came of attempts is kept before anything else is begun.
+    - Whatever a carrier raises is the failure of its one notice, which is tried again and given up in the end like any
+      other: what a ``CarryError`` does not say is a mistake of ours, and no other notice waits for its repair.
 
 Owned by one task, under a lease (``collector.store.lease``); each notice under way is a task of its own, which touches
 no store.
@@ -14,13 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import structlog
 
 from collector.alerts.sending.carriers import Carrier, CarryError
 from collector.alerts.sending.records import Message, Notice, NoticeState
-from collector.store import notices
+from collector.store import alert_facts, notices
 from collector.store.database import Transaction
 from collector.store.following import Followed
 from collector.store.notices import Outcome
@@ -32,8 +36,6 @@ _FIRST_AGAIN_S = 5.0
 _LAST_AGAIN_S = 900.0
 # Another process may have let notices wait again.
 _LOOK_S = 2.0
-# What an alert can provoke in code that did not expect it: its notice is given up in the end, no other waits for it.
-_POISON = (ArithmeticError, LookupError, TypeError, ValueError)
 _GONE = "its target is not in the configuration any more"
 
 
@@ -75,12 +77,12 @@ class Sender:
         self._attempts = attempts
         self._clock = clock
         self._jitter = jitter
-        self._under_way: dict[asyncio.Task[str], tuple[Notice, Carrier]] = {}
+        self._under_way: dict[asyncio.Task[None], tuple[Notice, Carrier]] = {}
         self._outcomes: list[Outcome] = []
         self._look_again_ns = 0
 
     @property
-    def under_way(self) -> frozenset[asyncio.Task[str]]:
+    def under_way(self) -> frozenset[asyncio.Task[None]]:
         """The notices that are being sent; when one of these ends there is something to do."""
         return frozenset(self._under_way)
 
@@ -111,10 +113,10 @@ class Sender:
             if not waiting:
                 return
             found = [(one, await self._due(tx, one, waiting, now_ns)) for one in self._carriers]
-            facts = await notices.facts(tx, [each.alert_id for _, some in found for each in some])
+            facts = await alert_facts.facts(tx, [each.alert_id for _, some in found for each in some])
         for carrier, some in found:
             for notice in some:
-                sending = asyncio.create_task(_carried(carrier, Message(notice, facts[notice.alert_id])), name="notice")
+                sending = asyncio.create_task(carrier.carry(Message(notice, facts[notice.alert_id])), name="notice")
                 self._under_way[sending] = (notice, carrier)
         left = set(waiting).difference(*(one.targets for one in self._carriers))
         if left:
@@ -135,7 +137,7 @@ class Sender:
         now_ns = self._clock.utc_ns()
         for task in ended:
             notice, _ = self._under_way.pop(task)
-            self._outcomes.append(self._judged(notice, task.result(), now_ns))
+            self._outcomes.append(self._judged(notice, _problem(task), now_ns))
         return bool(ended)
 
     def _judged(self, notice: Notice, problem: str, now_ns: int) -> Outcome:
@@ -161,12 +163,15 @@ class Sender:
             await carrier.close()
 
 
-async def _carried(carrier: Carrier, message: Message) -> str:
+def _problem(ended: asyncio.Task[None]) -> str:
     """Return why a notice could not be carried; empty if it was."""
-    try:
-        await carrier.carry(message)
-    except CarryError as error:
+    if ended.cancelled():
+        return "it was broken off"
+    error = ended.exception()
+    if error is None:
+        return ""
+    if isinstance(error, CarryError):
         return str(error)
-    except _POISON as error:
-        return f"it cannot be written: {type(error).__name__}"
-    return ""
+    # Not what it says: whom the message was for, or what, may stand in it.
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"a mistake of ours: {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"

@@ -133,7 +133,7 @@ class Webhook(Settings):
     ca: ConfigPath | None = None
     """Certificate (PEM) of the authority that signed the receiver's, instead of those that this machine trusts."""
     certificate: ConfigPath | None = None
-    """Our certificate (PEM) for mutual TLS."""
+    """Our certificate (PEM), shown to a receiver that asks for one. Whether it does is up to it: docs/routing.md."""
     key: ConfigPath | None = None
     """Its private key (PEM)."""
     fields: tuple[TellField, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from collector import domain
-from collector.alerts.hand_off import hand_off, next_step
+from collector.alerts.hand_off import hand_off, next_step, stands_confirmed
 from collector.api import schema
 from collector.api.present.incidents import incident
 from collector.api.present.reads import read
@@ -64,6 +64,7 @@ def _alert(value: domain.Alert) -> dict[str, Any]:
         "site": value.trail[-1].site if value.trail else None,
         "trail": [_point(one) for one in value.trail],
         "suppressed": value.suppressed,
+        "confirmed": stands_confirmed(value),
         "hand_off": hand_off(value),
         "read": None if hit is None else read(hit.read),
         "incident": None if shots is None else incident(shots),

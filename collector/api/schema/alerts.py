@@ -73,16 +73,16 @@ class Match(Model):
 
 
 class TrailPoint(Model):
-    """A place where the vehicle was read."""
+    """A place where the vehicle was read, as far as its reads' latest revisions still say so."""
 
     read: Annotated[int, Field(description="the read's id")]
-    part: Annotated[Part, Field(description="`raised` or `trail`")]
+    part: Annotated[Part, Field(description="`raised` or `trail`; `suppressed` where only that still supports it")]
     device: str
     camera: str
     site: str
     at: Annotated[Time, Field(description="when the plate was first readable")]
     probability: Probability | None
-    supports: Annotated[bool, Field(description="whether the read's latest revision still says that it is the entry")]
+    supports: Annotated[bool, Field(description="false of the read that raised it, where nothing supports it any more")]
     latitude: float | None
     longitude: float | None
     direction: Annotated[str | None, Field(description="compass point of the lane's traffic")]
@@ -147,8 +147,8 @@ class Alert(Model):
     soundings: Annotated[
         int,
         Field(
-            description="how often it has called for attention: raised, at a further site, escalated, recalled, record "
-            "not confirmed in time. Sound when it grows"
+            description="how often it has called for attention: raised, at a further site, read exactly after people "
+            "looked at what was likely, escalated, recalled, record not confirmed in time. Sound when it grows"
         ),
     ]
     escalate_at: Annotated[Time | None, Field(description="when it calls again unless somebody acknowledges it")]
@@ -174,8 +174,15 @@ class Alert(Model):
     muted: Annotated[bool, Field(description="its entry does not alert until its list's next version")]
     notified: Annotated[list[str], Field(description="the users whom a route has told of it")]
     site: Annotated[str | None, Field(description="where the latest read was; null of a shot")]
-    trail: Annotated[list[TrailPoint], Field(description="where the vehicle was read, in order of time")]
+    trail: Annotated[
+        list[TrailPoint],
+        Field(description="where the vehicle was read, in order of time; what was taken back is among `reads` only"),
+    ]
     suppressed: Annotated[int, Field(description="how many further reads at a site belong to it without a sound")]
+    confirmed: Annotated[
+        bool,
+        Field(description="the record check says active and nobody took the entry back since; of a shot: a person"),
+    ]
     hand_off: Annotated[
         str, Field(description="what to tell whoever acts on it; says NOT CONFIRMED until the record check says active")
     ]

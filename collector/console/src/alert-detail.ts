@@ -5,6 +5,7 @@
  */
 import { ClosingBar } from "./closing-bar.ts";
 import { element, setShown, setText } from "./dom.ts";
+import { HandOffView } from "./hand-off-view.ts";
 import { type HitState, HitView } from "./hit-view.ts";
 import { IncidentView } from "./incident-view.ts";
 import type { Alert, Disposition, Incident, VerdictWord } from "./records.ts";
@@ -41,6 +42,7 @@ export class AlertDetail {
   readonly #reason = element("h2", "detail-reason");
   readonly #number = element("span", "detail-number");
   readonly #cautions = element("p", "cautions");
+  readonly #handOff = new HandOffView();
   readonly #hit = new HitView();
   readonly #incident: IncidentView;
   readonly #unknown = element("ul", "unknown-why");
@@ -66,10 +68,12 @@ export class AlertDetail {
     const words = element("div", "answer-words", {}, this.#outcome, this.#failure);
     this.#body.append(
       element("header", "detail-head", {}, this.#severity, this.#reason, this.#number),
+      this.#handOff.banner,
       this.#cautions,
       this.#hit.root,
       this.#incident.root,
       this.#unknown,
+      this.#handOff.root,
       element("footer", "answer", {}, this.#verdict.root, element("div", "answer-line", {}, this.#button, words, this.#closing.root)),
     );
     root.append(this.#empty, this.#body);
@@ -132,6 +136,7 @@ export class AlertDetail {
     if (alert.kind === "hit") this.#hit.show(alert, state);
     else if (alert.kind === "shot") this.#showIncident(alert.incident, state, alert.why);
     else this.#unknown.replaceChildren(...[...alert.why, alert.problem].filter(Boolean).map((line) => element("li", "", {}, line)));
+    this.#handOff.show(alert);
     this.#answer(alert, state);
   }
 
@@ -143,6 +148,7 @@ export class AlertDetail {
     this.#caution(incidentCautions(incident, false, state.collector_ms), `${incident.stage}, revision ${incident.revision}`);
     const quiet = incident.alert === null ? `Raised no alert: ${notAlertedText(incident)}` : `Raised alert ${incident.alert}, which the collector does not give now`;
     this.#showIncident(incident, state, []);
+    this.#handOff.hide();
     setShown(this.#button, false);
     this.#closing.hide();
     setText(this.#outcome, quiet);

@@ -5,7 +5,7 @@
  * kinds, stages and verdicts. The invariant: an alert whose number and state can be read is never dropped; where the
  * rest is unknown or cannot be read it becomes an {@link UnknownAlert} that says so.
  */
-import type { Alert, Aligned, EarlierVerdict, Ellipse, HotlistEntry, Incident, Location, NearbyRead, Place, PlateRead, Sensor, Silent, Verdict } from "./records.ts";
+import type { Alert, Aligned, EarlierVerdict, Ellipse, FieldOutcome, HotlistEntry, ImageCheck, Incident, Location, NearbyRead, Place, PlateRead, RecordCheck, Sensor, Silent, Verdict } from "./records.ts";
 
 /** A record is not what the API describes; the text says where, what was got and what was expected. */
 export class Unreadable extends Error {}
@@ -187,6 +187,11 @@ const aligned = (part: Part): Aligned => ({
   step: part.text("step"),
 });
 
+const told = (part: Part): { by: string; at: string } => ({ by: part.text("by"), at: part.text("at") });
+const imageCheck = (part: Part): ImageCheck => ({ plate: part.text("plate"), state: part.text("state"), vehicle: part.text("vehicle"), ...told(part) });
+const recordCheck = (part: Part): RecordCheck => ({ status: part.text("status"), reference: part.text("reference"), ...told(part) });
+const fieldOutcome = (part: Part): FieldOutcome => ({ outcome: part.text("outcome"), ...told(part) });
+
 /** @throws Unreadable */
 export const incidentOf = (value: unknown): Incident => incident(new Part(value, "incident"));
 
@@ -211,6 +216,13 @@ export function alertOf(value: unknown): Alert {
     closed_at: part.maybe("closed_at", text),
     suppressed: part.maybe("suppressed", number) ?? 0,
     sites: part.has("trail") ? part.parts("trail", (point) => point.text("site")) : [],
+    image_check: part.maybe("image_check", (fields, name) => imageCheck(fields.part(name))),
+    record_check: part.maybe("record_check", (fields, name) => recordCheck(fields.part(name))),
+    field_outcome: part.maybe("field_outcome", (fields, name) => fieldOutcome(fields.part(name))),
+    confirm_by: part.maybe("confirm_by", text),
+    // A collector that does not say so has confirmed nothing.
+    confirmed: part.has("confirmed") && part.truth("confirmed"),
+    hand_off: part.maybe("hand_off", text) ?? "",
   };
   // A collector from before there were shots does not name the kind.
   const named = part.maybe("kind", text) ?? "hit";

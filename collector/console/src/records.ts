@@ -80,6 +80,30 @@ export interface HotlistEntry {
 /** The verdicts with which an alert is closed. */
 export type Disposition = "confirmed" | "misread" | "wrong-state" | "stale-entry" | "no-action";
 
+/** What a person sees in the picture, compared with the entry: "match", "mismatch" or "cannot-tell" each. */
+export interface ImageCheck {
+  readonly plate: string;
+  readonly state: string;
+  readonly vehicle: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+/** What the entry's source said when it was asked again: "active", "cleared", "not-found" or "not-run". */
+export interface RecordCheck {
+  readonly status: string;
+  readonly reference: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+/** What happened in the field. */
+export interface FieldOutcome {
+  readonly outcome: string;
+  readonly by: string;
+  readonly at: string;
+}
+
 /** What every alert says, whatever it is about. */
 interface AlertBase {
   readonly id: number;
@@ -105,6 +129,15 @@ interface AlertBase {
   readonly suppressed: number;
   /** The sites where its vehicle was read, in order of time. */
   readonly sites: readonly string[];
+  readonly image_check: ImageCheck | null;
+  readonly record_check: RecordCheck | null;
+  readonly field_outcome: FieldOutcome | null;
+  /** By when the record is to be confirmed, after a detention; null while no timer runs. */
+  readonly confirm_by: string | null;
+  /** Whether the entry's source says that the record is active; of shots, whether a person says gunshot. */
+  readonly confirmed: boolean;
+  /** What to tell whoever acts on it, a line a fact. */
+  readonly hand_off: string;
 }
 
 /** One column of the matcher's alignment: what was read, and what is listed, each with its probability. */

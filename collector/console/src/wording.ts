@@ -38,6 +38,38 @@ export function dispositionsFor(alert: Alert): readonly (readonly [word: Disposi
 
 export const dispositionText = (word: string): string => (DISPOSITIONS as Readonly<Record<string, string>>)[word] ?? word;
 
+const said = (word: string, words: Readonly<Record<string, string>>): string => words[word] ?? word;
+const byWhom = (one: { readonly by: string; readonly at: string }): string => `${one.by}, ${localTime(Date.parse(one.at))}`;
+
+const SEEN = { match: "matches", mismatch: "DOES NOT MATCH", "cannot-tell": "cannot be told" };
+const RECORDS = { active: "active", cleared: "CLEARED by its source", "not-found": "NOT FOUND by its source", "not-run": "not run" };
+const OUTCOMES = { "no-contact": "no contact", stopped: "stopped", recovered: "recovered", arrest: "arrest", released: "released" };
+
+/** What a person sees in the picture, a line each, and who says so. */
+export function imageCheckTexts(alert: Alert): string[] {
+  const check = alert.image_check;
+  if (check === null) return ["nobody has compared the picture"];
+  const seen = (["plate", "state", "vehicle"] as const).map((what) => `${what} ${said(check[what], SEEN)}`);
+  // What speaks against it comes first.
+  return [...seen.sort((a, b) => Number(b.endsWith(SEEN.mismatch)) - Number(a.endsWith(SEEN.mismatch))), byWhom(check)];
+}
+
+/** What the entry's source said when it was asked again. */
+export function recordCheckText(alert: Alert): string {
+  const check = alert.record_check;
+  if (check === null) return "nobody has asked its source";
+  return alert.confirmed ? byWhom(check) : `${said(check.status, RECORDS)} (${byWhom(check)})`;
+}
+
+/** By when somebody has to ask; empty while no timer runs. */
+export const confirmByText = (alert: Alert): string => (alert.confirm_by === null ? "" : `to be confirmed by ${localTime(Date.parse(alert.confirm_by))}`);
+
+/** What happened in the field. */
+export function outcomeText(alert: Alert): string {
+  const told = alert.field_outcome;
+  return told === null ? "nothing told" : `${said(told.outcome, OUTCOMES)} (${byWhom(told)})`;
+}
+
 /** "2 further reads there; also at 9th, 11th": what else belongs to the alert; empty if nothing does. */
 export function furtherText(alert: Alert): string {
   const elsewhere = [...new Set(alert.sites.slice(1))];
@@ -142,6 +174,8 @@ export function cautions(alert: Alert, collector_ms: number): string[] {
   if (alert.kind === "shot") return incidentCautions(alert.incident, alert.support === "unsupported", collector_ms);
   const said: string[] = [];
   if (alert.recalled_why !== null) said.push(`Recalled: ${alert.recalled_why}`);
+  const otherwise = (["plate", "state", "vehicle"] as const).filter((what) => alert.image_check?.[what] === "mismatch");
+  if (otherwise.length > 0) said.push(`In the picture this DOES NOT MATCH: ${otherwise.join(", ")}`);
   if (alert.support === "unsupported") {
     said.push(`No longer supported${alert.kind === "hit" ? ": a later revision of this read does not match the entry" : ""}`);
   }

@@ -5,7 +5,7 @@ Invariants:
     - A doubtful delivery (``judging``) changes nothing until somebody approves exactly these bytes. Its bytes lie in
       the snapshot folder meanwhile; where they do not, because another collector fetched them, they are fetched again
       and recognised by their hash.
-    - Bytes that somebody refused are not asked about again.
+    - Bytes that somebody refused are not asked about again; approved ones that cannot be put in force wait again.
     - A newer delivery of the same bytes confirms the list: its age starts anew.
 
 One at a time may ask a source, so this runs under a lease; how a feed stands is in the store, and is read anew each
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -23,10 +24,10 @@ import structlog
 
 from collector.config import HotlistFeed
 from collector.errors import ConfigurationError, StoreError, StoreRefusedError
-from collector.hotlists.feeds.judging import doubts
 from collector.hotlists.feeds.records import Delivery, FeedError, Source
 from collector.hotlists.feeds.schedule import next_ns
 from collector.hotlists.feeds.snapshot_folder import SnapshotFolder
+from collector.hotlists.judging import Limits, shrinking, standing_of
 from collector.store import feeds
 from collector.store.database import Transaction
 from collector.store.feeds import FeedStanding, Snapshot, SnapshotState
@@ -37,6 +38,8 @@ _log = structlog.get_logger(__name__)
 # Somebody approves, or wants it asked now: by another process, whose commits wake nobody here.
 _LOOK_S = 2.0
 _LEAST_PAUSE_S = 0.02
+# Of a store that cannot be reached or is full: a million entries are not fetched and written every two seconds.
+_LONGEST_PAUSE_S = 300.0
 _File = TypeVar("_File")
 
 
@@ -51,8 +54,10 @@ class Lists(Protocol[_File]):
         """
         ...
 
-    async def put_in_force(self, file: _File, path: Path, name: str, feed: HotlistFeed, at_ns: int) -> int:
-        """Make it the feed's list; return the list's version.
+    async def put_in_force(
+        self, file: _File, path: Path, name: str, feed: HotlistFeed, at_ns: int, despite: Sequence[str]
+    ) -> int:
+        """Make it the feed's list; return the list's version. ``despite`` is what somebody has approved it for.
 
         Raises:
             StoreError: nothing has changed.
@@ -87,7 +92,9 @@ class FeedFollower(Generic[_File]):
         self._lists = lists
         self._folder = folder
         self._clock = clock
+        self._limits = Limits(feed.shrink_percent, feed.shrink_days)
         self._failures = 0
+        self._breakdowns = 0
 
     async def follow(self) -> None:
         """Follow it until cancelled."""
@@ -103,15 +110,18 @@ class FeedFollower(Generic[_File]):
                     await self.ask()
                 else:
                     pause_s = min(_LOOK_S, max(_LEAST_PAUSE_S, (due_ns - now_ns) / 1e9))
+                self._breakdowns = 0
             except (StoreError, OSError) as error:
-                _log.error("feed_not_followed", feed=self._feed.name, error=str(error), again_in_s=_LOOK_S)
+                pause_s = min(_LONGEST_PAUSE_S, _LOOK_S * 2.0 ** min(self._breakdowns, 20))
+                self._breakdowns += 1
+                _log.error("feed_not_followed", feed=self._feed.name, error=str(error), again_in_s=pause_s)
             await asyncio.sleep(pause_s)
 
     async def ask(self) -> None:
         """Ask the source now, and take what it has.
 
         Raises:
-            StoreError: the store cannot be reached, or another import of the list came between; asked again.
+            StoreError: the store cannot be reached or is full; asked again.
         """
         standing, _ = await self._standing()
         name, problem = self._feed.name, ""
@@ -149,7 +159,7 @@ class FeedFollower(Generic[_File]):
     async def _take(self, delivery: Delivery, standing: FeedStanding) -> None:
         async with self._store.read() as tx:
             decided = await feeds.last_decided(tx, self._feed.name, delivery.sha256)
-            standing_entries = await feeds.file_entries(tx, self._feed.list)
+            before = await standing_of(tx, self._feed.list, self._limits, self._clock.utc_ns())
         if decided is not None and decided.state in (SnapshotState.WAITING, SnapshotState.REFUSED):
             await self._note(delivery, standing, taken=False)
             return
@@ -159,18 +169,14 @@ class FeedFollower(Generic[_File]):
             await self._note(delivery, standing, taken=False)
             return
         file, rows = await asyncio.to_thread(self._lists.read, delivery.path, delivery.name, self._feed)
-        why = doubts(
-            rows=rows,
-            standing=standing_entries,
-            made_at_ns=delivery.made_at_ns,
-            last_made_at_ns=standing.made_at_ns,
-            shrink_percent=self._feed.shrink_percent,
-        )
+        why = [*_age(delivery, standing), *shrinking(rows, before, self._limits)]
         if why and approved is None:
             await self._hold(delivery, standing, rows, "; ".join(why))
             return
         at_ns = self._clock.utc_ns()
-        version = await self._lists.put_in_force(file, delivery.path, self._named(delivery.name), self._feed, at_ns)
+        version = await self._lists.put_in_force(
+            file, delivery.path, self._named(delivery.name), self._feed, at_ns, why
+        )
         await self._note(delivery, standing, taken=True, approved=approved)
         _log.info("feed_delivered", feed=self._feed.name, list=self._feed.list, version=version, entries=rows)
 
@@ -183,14 +189,19 @@ class FeedFollower(Generic[_File]):
                 async with self._store.write() as tx:
                     await feeds.forget(tx, self._feed.name)
             return
+        at_ns, named = self._clock.utc_ns(), self._named(last.source)
         try:
             file, _ = await asyncio.to_thread(self._lists.read, path, last.source, self._feed)
-        except ConfigurationError as error:
-            async with self._store.write() as tx:
-                await feeds.note_tried(tx, self._feed.name, self._clock.utc_ns(), str(error))
+            version = await self._lists.put_in_force(file, path, named, self._feed, at_ns, [last.why])
+        except (ConfigurationError, StoreRefusedError) as error:
+            await self._give_back(last, str(error))
             return
-        at_ns = self._clock.utc_ns()
-        version = await self._lists.put_in_force(file, path, self._named(last.source), self._feed, at_ns)
+        except (StoreError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in ``ask``
+            _log.exception("feed_broke", feed=self._feed.name)
+            await self._give_back(last, f"our error, not the source's: {error!r}")
+            return
         async with self._store.write() as tx:
             for one in earlier:
                 await feeds.decide(tx, one.id, SnapshotState.APPROVED, SnapshotState.SUPERSEDED, None, at_ns)
@@ -198,6 +209,12 @@ class FeedFollower(Generic[_File]):
             await feeds.note_in_force(tx, self._feed.name, last.sha256)
         _log.info("feed_approved_delivery", feed=self._feed.name, snapshot=last.id, version=version)
         await self._clear()
+
+    async def _give_back(self, one: Snapshot, why: str) -> None:
+        """Let an approved delivery wait again: trying again would end in the same way."""
+        async with self._store.write() as tx:
+            await feeds.give_back(tx, one, why)
+        _log.error("feed_approved_delivery_waits_again", feed=self._feed.name, snapshot=one.id, why=why)
 
     async def _hold(self, delivery: Delivery, standing: FeedStanding, rows: int, why: str) -> None:
         at_ns = self._clock.utc_ns()
@@ -248,6 +265,12 @@ class FeedFollower(Generic[_File]):
 
     def _named(self, name: str) -> str:
         return f"{self._source.where} ({name})"
+
+
+def _age(delivery: Delivery, standing: FeedStanding) -> list[str]:
+    if delivery.made_at_ns is None or standing.made_at_ns is None or delivery.made_at_ns > standing.made_at_ns:
+        return []
+    return ["it is not newer than the last delivery, by what the source says of both"]
 
 
 def _made_by(delivery: Delivery, now_ns: int) -> Delivery:

@@ -1,8 +1,9 @@
 """A web server as a source, by HTTPS.
 
 The server's certificate is always verified. Redirects are not followed, nor does anything in the environment name a
-proxy or a password: the token goes to the address of the configuration and nowhere else. A file that ends before the
-length that the server named is no delivery.
+proxy or a password: the token goes to the address of the configuration and nowhere else. A file that ends before its
+end is no delivery: the server must name its length or send it in chunks, of which the last one says that it is. How
+much comes and how long that may take is bounded here, whatever the server says of it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ _ETAG, _LAST_MODIFIED = "etag", "last-modified"
 
 @dataclass(frozen=True, slots=True)
 class HttpsSource:
-    """The ``Source`` over one address."""
+    """The ``Source`` over one address.
+
+    Attributes:
+        settings: which, and what it takes.
+        longest_s: a file that has not come whole by then is given up.
+    """
 
     settings: FeedHttps
+    longest_s: float = _LONGEST_S
 
     @property
     def where(self) -> str:
@@ -44,7 +51,7 @@ class HttpsSource:
         settings = self.settings
         try:
             async with (
-                asyncio.timeout(_LONGEST_S),
+                asyncio.timeout(self.longest_s),
                 httpx.AsyncClient(verify=self._trust(), timeout=settings.timeout_s, trust_env=False) as client,
                 client.stream("GET", settings.url, headers=self._headers(modified)) as response,
             ):
@@ -52,14 +59,21 @@ class HttpsSource:
                     return None
                 if response.status_code != _OK:
                     raise FeedError(f"{self.where}: {_refusal(response)}")
+                if "content-length" not in response.headers and "transfer-encoding" not in response.headers:
+                    raise FeedError(
+                        f"{self.where}: the server says neither how long the file is nor where it ends, so one that "
+                        "was cut off would look whole; have it send Content-Length"
+                    )
                 with into.writing(most_bytes) as kept:
-                    async for content in response.aiter_bytes():
+                    # As it is: what a server has packed is unpacked within the bounds of every other file.
+                    async for content in response.aiter_raw():
                         kept.write(content)
+                    await asyncio.to_thread(kept.settle)
                 said = _said(response.headers)
         except TooLargeError as error:
             raise FeedError(f"{self.where}: {error}; `most_bytes` says how many are taken") from error
         except TimeoutError as error:
-            raise FeedError(f"{self.where}: took longer than {_LONGEST_S:g} s") from error
+            raise FeedError(f"{self.where}: took longer than {self.longest_s:g} s") from error
         except httpx.HTTPError as error:
             raise FeedError(f"{self.where}: {error or type(error).__name__}") from error
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from collector.config import HotlistFeed, Hotlists
@@ -56,7 +57,9 @@ class FeedLists:
             file = read(named, self.layout, defaults, may_be_empty=True)
         return file, file.size
 
-    async def put_in_force(self, file: HotlistFile, path: Path, name: str, feed: HotlistFeed, at_ns: int) -> int:
+    async def put_in_force(
+        self, file: HotlistFile, path: Path, name: str, feed: HotlistFeed, at_ns: int, despite: Sequence[str]
+    ) -> int:
         """Make it the feed's list, and have earlier reads searched for what it adds, as ``Lists.put_in_force``."""
         who, entries = f"feed:{feed.name}", self.settings.entries
 
@@ -80,6 +83,7 @@ class FeedLists:
             who=who,
             at_ns=at_ns,
             criminal_justice=self.settings.rules(feed.list).criminal_justice or None,
+            despite=despite,
             also=also,
         )
         return changes.version

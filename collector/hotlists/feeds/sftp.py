@@ -86,6 +86,7 @@ class SftpSource:
                 while content:
                     kept.write(content)
                     content = await file.read(_CHUNK_BYTES)
+            await asyncio.to_thread(kept.settle)
         if await self._latest(client) != found or kept.size_bytes != found.size_bytes:
             return None
         return found.delivery(kept.sha256, into)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pyproj import Geod
-from sqlalchemy import Row, Select, and_, exists, func, or_, select
+from sqlalchemy import Row, Select, and_, exists, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.domain import (
@@ -151,14 +151,31 @@ async def _trails(tx: AsyncConnection, ids: Sequence[int]) -> defaultdict[int, l
     found: defaultdict[int, list[TrailPoint]] = defaultdict(list)
     if not ids:
         return found
+    # Where the read that said so was taken back, one that was suppressed there may still have seen it.
+    gone = tables.alert_read.alias()
+    doubted = exists().where(
+        gone.c.alert_id == attached.c.alert_id,
+        gone.c.site == attached.c.site,
+        gone.c.part != str(Part.SUPPRESSED),
+        gone.c.supports == false(),
+    )
     query = (
         select(attached, read.c.device, read.c.camera)
         .join(read, read.c.id == attached.c.read_id)
-        .where(attached.c.alert_id.in_(ids), attached.c.part != str(Part.SUPPRESSED))
+        .where(
+            attached.c.alert_id.in_(ids),
+            or_(attached.c.part != str(Part.SUPPRESSED), and_(attached.c.supports == true(), doubted)),
+        )
         .order_by(attached.c.alert_id, attached.c.passed_at_ns, attached.c.read_id)
     )
-    for row in await tx.execute(query):
+    rows = (await tx.execute(query)).all()
+    supported = {row.alert_id for row in rows if row.supports}
+    for row in rows:
         before = found[row.alert_id][-1] if found[row.alert_id] else None
+        # What nothing supports any more is shown where it was raised.
+        counts = row.supports if row.alert_id in supported else row.part == Part.RAISED
+        if not counts or (row.part == Part.SUPPRESSED and before is not None and before.site == row.site):
+            continue
         found[row.alert_id].append(
             TrailPoint(
                 read_id=row.read_id,

@@ -170,6 +170,21 @@ async def _look_alikes(tx: AsyncConnection, period: Period) -> list[LookAlike]:
         )
         .scalar_subquery()
     )
-    columns = (table.c.id, table.c.list, table.c.author, table.c.alert_id, created, until, table.c.ended_by)
-    query = select(*columns, passes).where(created < period.end_ns, until >= period.begin_ns).order_by(table.c.id)
+    demotion = tables.demotion
+    demoted = (
+        select(func.count())
+        .select_from(demotion)
+        .where(demotion.c.exclusion_id == table.c.id, demotion.c.at_ns.between(period.begin_ns, period.end_ns - 1))
+        .scalar_subquery()
+    )
+    alert, entry = tables.alert, tables.hotlist_entry
+    # An alert of a covert entry is for those whom the entry names, and for no reader of a report.
+    shown = case((entry.c.covert_to.is_(None), table.c.alert_id))
+    query = (
+        select(table.c.id, table.c.list, table.c.author, shown, created, until, table.c.ended_by, passes, demoted)
+        .outerjoin(alert, alert.c.id == table.c.alert_id)
+        .outerjoin(entry, entry.c.id == alert.c.entry_id)
+        .where(created < period.end_ns, until >= period.begin_ns)
+        .order_by(table.c.id)
+    )
     return [LookAlike(*row) for row in await tx.execute(query)]

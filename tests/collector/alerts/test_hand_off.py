@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from collector.alerts.hand_off import hand_off, next_step, with_handling
+from collector.alerts.hand_off import hand_off, next_step, stands_confirmed, with_handling
 from collector.domain import (
     Check,
     FieldOutcome,
@@ -95,6 +95,11 @@ async def test_what_was_confirmed_before_a_recall_is_so_no_longer(alert: Any) ->
     assert lines[1].startswith("NOT CONFIRMED: it was recalled after its source was asked (ada, ")
     after = replace(before, at_ns=AT + 1)
     assert hand_off(replace(recalled, record_check=after)).splitlines()[1].startswith("Record ACTIVE")
+    assert [stands_confirmed(replace(recalled, record_check=one)) for one in (None, before, after)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 async def test_nobody_is_sent_where_something_else_was_seen(alert: Any) -> None:

@@ -27,9 +27,10 @@ async def test_an_alert_from_acknowledged_to_closed_with_its_three_facts(desk: A
         again = await client.post("/api/alerts/1/close", json={"disposition": "misread"})
         full = (await client.get("/api/alerts/1")).json()
         listed = (await client.get("/api/alerts", params={"state": "closed"})).json()["alerts"]
-    assert stopped["confirm_by"] is not None
-    assert stopped["hand_off"].startswith("NOT CONFIRMED")
     told = active.json()
+    assert stopped["confirm_by"] is not None
+    assert (stopped["confirmed"], told["confirmed"]) == (False, True)
+    assert stopped["hand_off"].startswith("NOT CONFIRMED")
     assert (told["confirm_by"], told["record_check"]["reference"]) == (None, "H-17")
     assert told["hand_off"].startswith("Record ACTIVE: operator asked its source")
     assert (closed["state"], closed["disposition"], closed["closed_by"]) == ("closed", "confirmed", "operator")

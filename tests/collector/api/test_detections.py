@@ -123,6 +123,7 @@ async def test_an_alert_is_told_as_the_contract_says(desk: Any, clock: Any) -> N
             }
         ],
         "suppressed": 0,
+        "confirmed": False,
         "read": read,
         "incident": None,
     }

@@ -165,6 +165,7 @@ async def test_its_alert_stands_in_the_same_queue_and_is_acknowledged_the_same_w
         "notified": [],
         "trail": [],
         "suppressed": 0,
+        "confirmed": False,
         "hand_off": newest["hand_off"],
         "read": None,
         "incident": incident,

@@ -2,6 +2,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -51,11 +52,97 @@ def test_bad_rows_are_listed_the_others_load_and_it_exits_1(tmp_path: Path) -> N
 
 def test_a_file_that_is_no_hotlist_changes_nothing_and_exits_2(tmp_path: Path) -> None:
     run(tmp_path, b"plate\n7ABC123\n")
-    for content in (b"", b"number\n7\n", b"plate\n?\n"):
+    for content in (b"number\n7\n", b"plate\n?\n"):
         result = run(tmp_path, content)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "stolen.csv" in result.stderr
     assert json.loads(run(tmp_path, b"plate\n7ABC123\n", "--json").stdout)["unchanged"] == 1
+
+
+MANY = b"plate\n" + b"".join(b"AA%d\n" % at for at in range(100))
+
+
+def fewer(plates: int) -> bytes:
+    return b"\n".join(MANY.splitlines()[: plates + 1]) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty, and the list has 100 entries"),
+        (b"plate\n", "it is empty, and the list has 100 entries"),
+        (fewer(89), "it has 89 entries, 11% fewer than the list, which has 100: was it cut off on its way?"),
+    ],
+)
+def test_a_file_that_would_un_list_much_changes_nothing_until_somebody_approves_it(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    run(tmp_path, MANY)
+    held = run(tmp_path, content)
+    assert (held.exit_code, held.stdout) == (4, "")
+    assert (
+        f"stolen.csv: {said}\nnothing was imported; look at the file, then run this again with --approve\n"
+        in held.stderr
+    )
+    as_json = run(tmp_path, content, "--json")
+    told = json.loads(as_json.stdout)
+    assert (as_json.exit_code, told["imported"], told["doubts"]) == (4, False, [said])
+    assert lines(ask(tmp_path, "list", "--json"))[0]["entries"] == 100
+    done = run(tmp_path, content, "--approve")
+    assert (done.exit_code, f"approved although {said}" in done.stdout) == (0, True)
+    assert lines(ask(tmp_path, "list", "--json"))[0]["version"] == 2
+    assert audited(tmp_path)[-1][1]["despite"] == [said]
+    # Approved is approved: the next one is compared with it.
+    assert run(tmp_path, content).exit_code == 0 or not content.strip(b"plate\n")
+
+
+def test_a_file_of_which_most_rows_are_bad_does_not_un_list_the_others(tmp_path: Path) -> None:
+    run(tmp_path, MANY)
+    held = run(tmp_path, fewer(80) + b"?\n" * 20)
+    assert held.exit_code == 4
+    assert "stolen.csv: it has 80 entries, 20% fewer than the list" in held.stderr
+    assert "stolen.csv: 20 of its rows were not taken: --check names them" in held.stderr
+
+
+def test_what_shrinks_a_little_is_imported_and_what_does_so_again_and_again_is_not(tmp_path: Path) -> None:
+    assert [run(tmp_path, fewer(plates)).exit_code for plates in (100, 92, 90, 89)] == [0, 0, 0, 4]
+    assert "11% fewer than version 1 of" in run(tmp_path, fewer(89)).stderr
+    assert run(tmp_path, fewer(89), "--approve").exit_code == 0
+    assert run(tmp_path, fewer(81)).exit_code == 0
+
+
+def test_how_much_a_list_may_shrink_is_as_its_feed_has_it(tmp_path: Path) -> None:
+    config = tmp_path / "collector.yaml"
+    feed = "{name: f, list: stolen, folder: {path: in}, expected_every_h: 24, shrink_percent: 50, shrink_days: 0}"
+    config.write_text(f"broker: {{host: h, ca: c, certificate: c, key: k}}\nhotlists: {{feeds: [{feed}]}}\n")
+    more = ("--config", str(config))
+    assert [run(tmp_path, fewer(plates), *more).exit_code for plates in (100, 60, 40, 19)] == [0, 0, 0, 4]
+
+
+def test_an_older_file_is_not_imported_by_mistake(tmp_path: Path) -> None:
+    run(tmp_path, b"plate\nAA11\nBB22\n")
+    # The same file again says that it still holds.
+    assert run(tmp_path, b"plate\nAA11\nBB22\n").exit_code == 0
+    run(tmp_path, b"plate\nAA11\nCC33\n")
+    again = run(tmp_path, b"plate\nAA11\nBB22\n")
+    assert (again.exit_code, "it is the file of version 2, and version 3 came after that" in again.stderr) == (4, True)
+    old = tmp_path / "old.csv"
+    old.write_bytes(b"plate\nAA11\nDD44\n")
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    store = sqlite_url(tmp_path / "c.db")
+    arguments = ["import", str(old), "--list", "stolen", "--store", store]
+    held = CliRunner().invoke(app, arguments)
+    assert (held.exit_code, "it was last written 2001-09-09T01:46:40Z" in held.stderr) == (4, True)
+    assert CliRunner().invoke(app, [*arguments, "--approve"]).exit_code == 0
+    # One that was written later is newer, however long ago that was.
+    later = tmp_path / "later.csv"
+    later.write_bytes(b"plate\nAA11\nEE55\n")
+    os.utime(later, (1_000_000_001, 1_000_000_001))
+    assert CliRunner().invoke(app, ["import", str(later), *arguments[2:]]).exit_code == 0
+    # After going back, a file that was mended meanwhile is newer; the one that was gone back from is not.
+    ask(tmp_path, "rollback", "stolen", "3")
+    assert CliRunner().invoke(app, arguments).exit_code == 4
+    assert run(tmp_path, b"plate\nAA11\nFF66\n").exit_code == 0
 
 
 def test_states_that_were_given_a_country_are_counted(tmp_path: Path) -> None:
@@ -132,6 +219,16 @@ def test_rejected_rows_go_to_a_file_for_their_owner_alone(tmp_path: Path) -> Non
     ]
     assert len(rows) == 32
     assert bad.stat().st_mode & 0o777 == 0o600
+    # What is no file stays what it is.
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
+        run(tmp_path, b"plate,reason\n7ABC123,\n?,y\n", "--rejected", str(tmp_path / "pipe"))
+        assert reader.communicate(timeout=30)[0].startswith("line,reason,row\n3,")
+    assert (tmp_path / "pipe").is_fifo()
+    # Also in the place of a file that others could read.
+    bad.chmod(0o644)
+    run(tmp_path, b"plate,reason\n7ABC123,\n?,y\n", "--rejected", str(bad))
+    assert (bad.stat().st_mode & 0o777, len(bad.read_text().splitlines())) == (0o600, 2)
 
 
 def test_wrong_usage_exits_2_and_says_what_is_right(tmp_path: Path) -> None:
@@ -141,7 +238,7 @@ def test_wrong_usage_exits_2_and_says_what_is_right(tmp_path: Path) -> None:
         (("--mapping", str(tmp_path / "m.yaml")), "m.yaml:1: columns.LIC"),
         (("--mapping", str(tmp_path / "m.yaml"), "--preset", "ncic"), "expected one of them"),
         (("--member", "a"), "--member names a file of a zip archive"),
-        (("--rejected", str(tmp_path / "no" / "bad.csv")), "nothing was imported"),
+        (("--rejected", str(tmp_path / "no" / "bad.csv")), "bad.csv: No such file or directory"),
     ):
         result = run(tmp_path, b"plate\n7ABC123\n", *more)
         assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
@@ -179,7 +276,7 @@ def test_lists_their_versions_and_differences(tmp_path: Path) -> None:
 
 def test_going_back(tmp_path: Path) -> None:
     run(tmp_path, b"plate\nAA11\nBB22\n")
-    run(tmp_path, b"plate\nCC33\n")
+    run(tmp_path, b"plate\nCC33\n", "--approve")
     assert "stolen is version 3, as it was in version 1: 2 added" in ask(tmp_path, "rollback", "stolen", "1").stdout
     (done,) = lines(ask(tmp_path, "rollback", "stolen", "2", "--json"))
     assert (done["version"], done["added"], done["removed"]) == (4, 1, 2)
@@ -241,8 +338,15 @@ def test_searching_says_when_there_is_nothing_and_when_there_is_more(tmp_path: P
     assert "no list has ZZ99" in ask(tmp_path, "search", "ZZ99").stdout
     result = ask(tmp_path, "search", "7AB?1*", "--limit", "1")
     assert ("more than 1" in result.stderr, len(result.stdout.splitlines())) == (True, 1)
-    assert ask(tmp_path, "search", "?").exit_code == 2
-    run(tmp_path, b"plate\nAA11\n")
+    assert len(lines(ask(tmp_path, "search", "*3", "--json"))) == 1
+    wide = ask(tmp_path, "search", "7*", "--limit", "1")
+    assert ("there are more than 1; --limit shows more of them" in wide.stderr, len(wide.stdout.splitlines())) == (
+        True,
+        1,
+    )
+    for wrong in ("[", "[F-A]1", "7%*", "7" * 30 + "*"):
+        assert ask(tmp_path, "search", wrong).exit_code == 2
+    run(tmp_path, b"plate\nAA11\n", "--approve")
     (ended,) = [one for one in lines(ask(tmp_path, "search", "7ABC123", "--all", "--json")) if not one["is_pattern"]]
     assert (ended["in_force"], ended["end_version"], ended["case_number"]) == (False, 2, "26-1")
 

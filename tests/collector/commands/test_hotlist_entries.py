@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
-from collector.commands import hotlist_entries
+from collector.commands import hotlist_entries, hotlist_review, hotlist_shown
 from collector.commands.hotlist import app
 from collector.hotlists.back_search import BackSearcher
 from collector.match.policy import Policy
@@ -21,7 +21,8 @@ ADD = ["--state", "TX", "--reason", "stolen", "--case", "26-118", "--requester",
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     def made(*arguments: str, who: str = "cli:ann") -> Result:
-        monkeypatch.setattr(hotlist_entries, "who", lambda: who)
+        for module in (hotlist_entries, hotlist_review, hotlist_shown):
+            monkeypatch.setattr(module, "who", lambda: who)
         return CliRunner().invoke(app, [*arguments, "--store", sqlite_url(tmp_path / "c.db")])
 
     return made
@@ -38,19 +39,35 @@ def work_on(tmp_path: Path, work: Callable[[Store], Any]) -> Any:
     return asyncio.run(run())
 
 
+def know(tmp_path: Path, **roles: str) -> None:
+    """These are users of the collector."""
+
+    async def add(store: Store) -> None:
+        async with store.write() as tx:
+            users = [{"name": name, "role": role, "active": True, "added_at_ns": 1} for name, role in roles.items()]
+            await tx.execute(insert(tables.user), users)
+
+    work_on(tmp_path, add)
+
+
 def test_one_plate_at_two_in_the_morning(run: Any) -> None:
     done = run("add", "7abc-123", *ADD, "--no-wait")
     assert done.exit_code == 0, done.output
     assert "entry 1: 7ABC123 (US-TX) is on local from version 1; collectors take it up within 5 s" in done.stdout
-    assert "somebody else is to review it by" in done.stdout
+    assert "a supervisor, not you, is to review it by" in done.stdout
     assert "collector hotlist review 1 --approve" in done.stdout
     assert "waits for a serving collector: collector hotlist searches --wait 1" in done.stdout
 
 
-@pytest.mark.parametrize("missing", ["--state", "--reason", "--case", "--requester"])
-def test_state_reason_case_and_requester_are_mandatory(run: Any, missing: str) -> None:
-    at = ADD.index(missing)
-    assert run("add", "7ABC123", *ADD[:at], *ADD[at + 2 :]).exit_code == 2
+def test_state_reason_case_and_requester_are_mandatory_and_all_that_is_missing_is_said_at_once(run: Any) -> None:
+    for missing in ADD[::2]:
+        at = ADD.index(missing)
+        done = run("add", "7ABC123", *ADD[:at], *ADD[at + 2 :])
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+        assert done.stderr.startswith(f"{missing}: got nothing, expected")
+    bare = run("add", "7ABC123")
+    assert [line.partition(":")[0] for line in bare.stderr.splitlines()] == ADD[::2]
+    assert bare.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -75,7 +92,8 @@ def test_a_category_that_is_switched_off_is_said(run: Any) -> None:
     assert json.loads(done.stdout)["entry"]["category"] == "wanted-person"
 
 
-def test_it_is_edited_reviewed_by_somebody_else_and_withdrawn(run: Any) -> None:
+def test_it_is_edited_reviewed_by_somebody_else_and_withdrawn(run: Any, tmp_path: Path) -> None:
+    know(tmp_path, ann="supervisor", ben="supervisor", cat="operator")
     run("add", "7ABC123", *ADD, "--no-wait", "--make", "Ford", "--back-search", "0")
     edited = json.loads(run("edit", "1", "--hours", "1", "--colour", "red", "--json").stdout)
     assert (edited["entry"]["id"], edited["entry"]["vehicle"]["make"], edited["entry"]["vehicle"]["colour"]) == (
@@ -86,6 +104,8 @@ def test_it_is_edited_reviewed_by_somebody_else_and_withdrawn(run: Any) -> None:
     own = run("review", "2", "--approve", who="cli:root (sudo ann)")
     assert (own.exit_code, own.stdout) == (2, "")
     assert "somebody else is to review it" in own.stderr
+    operator = run("review", "2", "--approve", who="cli:cat")
+    assert (operator.exit_code, "is reviewed by a supervisor" in operator.stderr) == (2, True)
     [due] = [json.loads(line) for line in run("review", "--json").stdout.splitlines()]
     assert (due["subject"], due["entry"], due["urgent"]) == ("review-due", 2, False)
     assert "entry 2 was reviewed by cli:ben" in run("review", "--approve", "2", who="cli:ben").stdout
@@ -95,7 +115,8 @@ def test_it_is_edited_reviewed_by_somebody_else_and_withdrawn(run: Any) -> None:
     assert run("withdraw", "2", "--reason", "again").exit_code == 2
 
 
-def test_it_is_rejected(run: Any) -> None:
+def test_it_is_rejected(run: Any, tmp_path: Path) -> None:
+    know(tmp_path, ben="supervisor")
     run("add", "7ABC123", *ADD, "--no-wait")
     assert "was rejected" in run("review", "1", "--reject", "--reason", "no case", who="cli:ben").stdout
 
@@ -182,13 +203,8 @@ def test_searches_of_earlier_reads(run: Any, tmp_path: Path) -> None:
 def test_who_is_not_named_by_a_covert_entry_neither_sees_nor_changes_it(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def know(store: Store) -> None:
-        async with store.write() as tx:
-            known = insert(tables.user).values(name="ann", role="operator", active=True, added_at_ns=1)
-            await tx.execute(known)
-
-    work_on(tmp_path, know)
-    monkeypatch.setattr(hotlist_entries, "person", lambda: "bob")
+    know(tmp_path, ann="operator", bob="supervisor")
+    monkeypatch.setattr(hotlist_shown, "person", lambda: "bob")
     for plate, case in (("7ABC123", "case-one"), ("8DEF456", "case-two")):
         made = run("add", plate, *ADD, "--case", case, "--covert-to", "ann", "--no-wait", who="cli:cat")
         # Whoever made it knows what it is.

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { columnsOf } from "../../../collector/console/src/alignment.ts";
 import { alertOf } from "../../../collector/console/src/parsing.ts";
-import { cautions, dispositionText, dispositionsFor, furtherText, historyText, probabilityOfHit, ruleText, spokenText } from "../../../collector/console/src/wording.ts";
+import { cautions, confirmByText, dispositionText, dispositionsFor, furtherText, historyText, imageCheckTexts, outcomeText, probabilityOfHit, recordCheckText, ruleText, spokenText } from "../../../collector/console/src/wording.ts";
 
 const AT = "2026-11-21T20:01:01.000045Z";
 const read = { id: 1, revision: 1, confidence: 0.9, latency_ms: 380, text: "ABC12O", device: "d", camera: "c", captured_at: AT, slots: [], regions: [], marks: [], passage: null };
@@ -53,9 +53,29 @@ test("the matcher's alignment is shown as it is; characters that it takes for on
   assert.deepEqual(columnsOf([gap, over], []).map((one) => [one.read, one.listed, one.agreement]), [[null, "A", "unread"], ["1", null, "unlisted"]]);
 });
 
+test("what people found out is said with who says so, and what speaks against it first", () => {
+  const told = { by: "maria", at: AT };
+  const none = parsed();
+  assert.deepEqual([none.confirmed, recordCheckText(none), imageCheckTexts(none), outcomeText(none), confirmByText(none)], [false, "nobody has asked its source", ["nobody has compared the picture"], "nothing told", ""]);
+  const checked = parsed({
+    image_check: { plate: "match", state: "mismatch", vehicle: "cannot-tell", ...told },
+    record_check: { status: "not-found", reference: "R1", ...told },
+    field_outcome: { outcome: "towed-away", ...told },
+    confirm_by: AT,
+  });
+  assert.deepEqual(imageCheckTexts(checked).slice(0, 3), ["state DOES NOT MATCH", "plate matches", "vehicle cannot be told"]);
+  assert.deepEqual(cautions(checked, Date.parse(AT)), ["In the picture this DOES NOT MATCH: state"]);
+  assert.match(recordCheckText(checked), /^NOT FOUND by its source \(maria, \d\d:\d\d:\d\d\)$/);
+  assert.match(outcomeText(checked), /^towed-away \(maria, /);
+  assert.match(confirmByText(checked), /^to be confirmed by \d\d:\d\d:\d\d$/);
+  // Active, and yet not confirmed: its entry was taken back since.
+  assert.match(recordCheckText(parsed({ record_check: { status: "active", reference: "", ...told } })), /^active \(maria, /);
+});
+
 test("an older collector says none of it", () => {
   const { soundings: _, suppressed: __, trail: ___, match: ____, probability: _____, ...older } = hit;
   const alert = alertOf(older);
   assert.ok(alert.kind === "hit");
   assert.deepEqual([alert.soundings, alert.suppressed, alert.sites, alert.alignment, alert.probability], [1, 0, [], null, null]);
+  assert.deepEqual([alert.confirmed, alert.hand_off, alert.record_check], [false, "", null]);
 });

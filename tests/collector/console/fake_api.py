@@ -167,7 +167,12 @@ class FakeCollector:
                       "reason": "Stolen vehicle", "severity": "high", "notes": None, **(entry or {})},
             "historical": False, "acknowledged_by": None, "acknowledged_at": None, "soundings": 1, "escalated_at": None,
             "recalled_why": None, "disposition": None, "closed_by": None, "closed_at": None, "suppressed": 0,
-            "trail": [{"site": read["site"]}], "probability": None, "match": None, "read": read, **changes,
+            "trail": [{"site": read["site"]}], "probability": None, "match": None, "read": read, "image_check": None,
+            "record_check": None, "field_outcome": None, "confirm_by": None, "confirmed": False,
+            "hand_off": "NOT CONFIRMED: nobody has asked its source. A hit alone is no ground to stop anybody.\n"
+                        f"Alert: {plate} (US-TX), Stolen vehicle, list stolen-vehicles.\n"
+                        f"Read as {read['text']} at {read['site']}.\nNobody has compared the picture with the entry.",
+            **changes,
         }  # fmt: skip
 
     def sensor(self, name: str, east_m: float, north_m: float, **changes: Any) -> Record:

@@ -24,6 +24,7 @@ from collector.match.policy import Policy
 from collector.store import back_searches, queries
 from collector.store.back_searches import BackSearch
 from collector.store.database import Store
+from collector.store.users import Role, Users
 from edge_wire import cose
 
 HOUR_NS = 3_600 * 10**9
@@ -73,6 +74,11 @@ class Desk:
             who=who,
             at_ns=self.clock.utc_ns(),
         )
+
+    async def knows(self, *names: str, role: Role = Role.SUPERVISOR) -> None:
+        """These are users of the collector."""
+        for name in names:
+            await Users(self.store, self.clock).add(name, role, None, by="cli:test")
 
     def searcher(self, store: Any = None, portion: int = 10) -> BackSearcher:
         async def ask(device: str) -> None:

@@ -9,7 +9,6 @@ from collector.config import HotlistRules, Hotlists
 from collector.hotlists import reviewing
 from collector.hotlists.attention import Attention, attention, follow, of_lists
 from collector.store import feeds, hand_entries
-from collector.store.users import Role, Users
 
 HOUR_NS = 3_600 * 10**9
 
@@ -20,6 +19,7 @@ async def wants(desk: Any) -> list[Attention]:
 
 
 async def test_an_entry_is_to_be_reviewed_within_the_shift_and_then_overdue(desk: Any) -> None:
+    await desk.knows("ben")
     one = (await desk.adds()).entry
     [due] = await wants(desk)
     assert (due.subject, due.urgent, due.entry, due.due_ns) == ("review-due", False, one.id, one.review_due_ns)
@@ -33,6 +33,7 @@ async def test_an_entry_is_to_be_reviewed_within_the_shift_and_then_overdue(desk
 
 @pytest.mark.parametrize(("lasts_h", "before_h"), [(72, 12), (8, 2)])
 async def test_an_entry_that_is_about_to_end_is_named(desk: Any, lasts_h: int, before_h: int) -> None:
+    await desk.knows("ben")
     one = (await desk.adds(expires_ns=desk.clock.utc_ns() + lasts_h * HOUR_NS)).entry
     await reviewing.approve(desk.store, one.id, who="cli:ben", at_ns=desk.clock.utc_ns())
     desk.clock.advance((lasts_h - before_h) * HOUR_NS - 1)
@@ -42,12 +43,15 @@ async def test_an_entry_that_is_about_to_end_is_named(desk: Any, lasts_h: int, b
     assert (soon.subject, soon.due_ns, soon.urgent) == ("expires-soon", one.expires_ns, False)
 
 
-async def test_a_covert_plate_is_not_named(desk: Any) -> None:
-    await Users(desk.store, desk.clock).add("boss", Role.SUPERVISOR, None, by="cli:test")
-    await desk.adds(covert_to=("boss",))
-    [due] = await wants(desk)
-    assert "7ABC123" not in due.text
-    assert "a covert entry" in due.text
+async def test_of_a_covert_entry_only_its_number_and_who_made_it_is_told(desk: Any) -> None:
+    await desk.knows("boss")
+    await desk.adds(covert_to=("boss",), reason="undercover", requester="Det. Poe", case="26-999")
+    desk.clock.advance(71 * HOUR_NS)
+    overdue, soon = await wants(desk)
+    assert overdue.text.startswith("Entry 1: a covert entry, added by cli:ann, was to be reviewed")
+    assert soon.text == "Entry 1: a covert entry, ends soon; edit its expiry if it is still wanted."
+    for word in ("7ABC123", "26-999", "Poe", "undercover"):
+        assert word not in overdue.text + soon.text
 
 
 @pytest.mark.parametrize(

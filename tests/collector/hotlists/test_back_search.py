@@ -9,7 +9,7 @@ from collector.hotlists import entering
 from collector.hotlists.csv_file import parse
 from collector.hotlists.entering import Edited
 from collector.hotlists.importing import import_hotlist
-from collector.store import back_searches, hotlists
+from collector.store import back_searches, drafts
 from collector.store.entries import EntryRow, values
 from collector.store.hotlists import Made
 
@@ -125,11 +125,11 @@ async def test_what_is_withdrawn_meanwhile_raises_nothing(desk: Any) -> None:
 async def test_an_import_searches_for_what_it_adds_and_not_for_what_it_changes(desk: Any) -> None:
     async def imports(rows: list[EntryRow], ended: list[int], added: int, most: int) -> int | None:
         async with desk.store.write() as tx:
-            draft = await hotlists.begin_draft(tx, "stolen")
-            await hotlists.draft_additions(tx, draft, [values(row) for row in rows])
-            await hotlists.draft_endings(tx, draft, ended)
+            draft = await drafts.begin(tx, "stolen")
+            await drafts.add(tx, draft, [values(row) for row in rows])
+            await drafts.end(tx, draft, ended)
             made = Made("import", "cli:t", 1, "f", added=added, changed=len(rows) - added)
-            version = await hotlists.publish(tx, draft, made)
+            version = await drafts.publish(tx, draft, made)
             assert version is not None
             return await back_searches.ask_for_added(
                 tx, name="stolen", version=version, days=7, most=most, by="cli:t", at_ns=desk.clock.utc_ns()

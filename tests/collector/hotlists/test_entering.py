@@ -10,7 +10,7 @@ from collector.domain.hotlists import Vehicle
 from collector.errors import ConfigurationError, NotFoundError, StoreRefusedError
 from collector.hotlists import entering
 from collector.hotlists.entering import HOUR_NS, Edited, Wanted, checked
-from collector.store import hand_entries, hotlists, tables
+from collector.store import hand_entries, hotlist_history, hotlists, tables
 from collector.store.entries import EntryRow
 from collector.store.users import Role, Users
 
@@ -97,15 +97,21 @@ async def test_the_same_entry_twice_is_refused_and_another_case_is_not(desk: Any
     await desk.adds(case="26-119")
 
 
-async def test_a_covert_entry_is_for_users_that_there_are_and_the_audit_log_does_not_name_its_plate(desk: Any) -> None:
+async def test_a_covert_entry_is_for_users_that_there_are_and_the_audit_log_does_not_say_what_it_is(desk: Any) -> None:
     with pytest.raises(ConfigurationError, match="got ghost, expected users that there are"):
         await desk.adds(covert_to=("ghost",))
     await Users(desk.store, desk.clock).add("boss", Role.SUPERVISOR, None, by="cli:test")
-    done = await desk.adds(covert_to=("boss",))
+    done = await desk.adds(covert_to=("boss",), case="26-999", requester="Det. Poe")
     assert done.entry.covert_to == ("boss",)
+    edited = await entering.edit(desk.store, 1, Edited(notes="n"), ENTRIES, who="cli:ann", at_ns=desk.clock.utc_ns())
+    await entering.withdraw(desk.store, edited.entry.id, "7ABC123 was arrested", who="cli:ann", at_ns=7)
     async with desk.store.read() as tx:
-        audited = (await tx.execute(select(tables.audit.c.detail).where(tables.audit.c.action == "hotlist.add"))).all()
-    assert "7ABC123" not in str(audited)
+        audit = tables.audit.c
+        audited = (await tx.execute(select(audit.action, audit.detail).where(audit.action.like("hotlist.%")))).all()
+    assert [one.action for one in audited] == ["hotlist.add", "hotlist.edit", "hotlist.withdraw"]
+    assert all(one.detail["covert"] for one in audited)
+    for word in ("7ABC123", "TX", "26-999", "Poe"):
+        assert word not in str([one.detail for one in audited])
 
 
 async def test_an_edit_takes_its_place_and_is_to_be_reviewed_again(desk: Any) -> None:
@@ -123,7 +129,7 @@ async def test_an_edit_takes_its_place_and_is_to_be_reviewed_again(desk: Any) ->
     assert after.review_due_ns == now_ns + 8 * HOUR_NS
     with pytest.raises(NotFoundError, match=f"entry {before.id}: no such entry is in force"):
         await entering.edit(desk.store, before.id, edited, ENTRIES, who="cli:cat", at_ns=now_ns)
-    with pytest.raises(ConfigurationError, match="--reason: got 0 characters"):
+    with pytest.raises(ConfigurationError, match="--reason: got nothing"):
         await entering.edit(desk.store, after.id, Edited(reason=" "), ENTRIES, who="cli:cat", at_ns=now_ns)
 
 
@@ -134,7 +140,7 @@ async def test_withdrawing_recalls_the_open_alerts_also_those_of_before_an_edit(
     after = await entering.edit(
         desk.store, before.id, Edited(notes="n"), ENTRIES, who="cli:cat", at_ns=desk.clock.utc_ns()
     )
-    with pytest.raises(ConfigurationError, match="--reason: got 0 characters"):
+    with pytest.raises(ConfigurationError, match="--reason: got nothing"):
         await entering.withdraw(desk.store, after.entry.id, " ", who="cli:ann", at_ns=7)
     done = await entering.withdraw(desk.store, after.entry.id, "recovered", who="cli:ann", at_ns=7)
     [alert] = await desk.alerts()
@@ -157,3 +163,23 @@ async def test_what_came_from_a_file_is_not_edited_here(desk: Any) -> None:
     with pytest.raises(ConfigurationError, match="comes from a file"):
         await entering.edit(desk.store, number, Edited(notes="n"), ENTRIES, who="cli:cat", at_ns=5)
     assert (await entering.withdraw(desk.store, number, "wrong", who="cli:ann", at_ns=7)).recalled == ()
+
+
+async def test_an_entry_that_a_file_also_has_can_be_edited_and_withdrawn(desk: Any) -> None:
+    one = (await desk.adds(list="stolen")).entry
+    async with desk.store.write() as tx:
+        # As an import puts it beside the entry by hand.
+        of_file = EntryRow("7ABC123", "US-TX", reference="26-118")
+        await hotlists.change(tx, "stolen", add=[of_file], action="add", by="t", source="t", at_ns=1)
+    with pytest.raises(StoreRefusedError, match="is on it already"):
+        await desk.adds(list="stolen")
+    after = await entering.edit(
+        desk.store, one.id, Edited(notes="n"), ENTRIES, who="cli:ann", at_ns=desk.clock.utc_ns()
+    )
+    assert (after.entry.notes, after.entry.id != one.id) == ("n", True)
+    await entering.withdraw(desk.store, after.entry.id, "recovered", who="cli:ann", at_ns=7)
+    async with desk.store.read() as tx:
+        left = [each async for portion in hotlist_history.find(tx, plates=["7ABC123"], ended=False) for each in portion]
+    assert [each.entry.added_by for each in left] == [""]
+    # Nor is what a file has in the way of somebody who enters it.
+    assert (await desk.adds(list="stolen")).entry.added_by == "cli:ann"

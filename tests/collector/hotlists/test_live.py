@@ -18,10 +18,11 @@ from collector.ingest.picture_folder import PictureFolder
 from collector.ingest.verdicts import VerifyingKey, judge
 from collector.match import packing
 from collector.match.records import ListedPlate, ListState
-from collector.store import hotlists, listing, queries, reads, tables
+from collector.store import drafts, hotlists, listing, queries, reads, tables
 from collector.store.database import Store
+from collector.store.drafts import Draft
 from collector.store.entries import values
-from collector.store.hotlists import Draft, EntryRow, Made
+from collector.store.hotlists import EntryRow, Made
 from edge_wire import cose
 
 _MINUTE_NS = 60_000_000_000
@@ -33,18 +34,18 @@ async def import_text(store: Store, text: str, name: str = "l") -> None:
 
 async def begin(store: Store, name: str = "l") -> Draft:
     async with store.write() as tx:
-        return await hotlists.begin_draft(tx, name)
+        return await drafts.begin(tx, name)
 
 
 async def write(store: Store, draft: Draft, added: Sequence[EntryRow] = (), ended: Sequence[int] = ()) -> None:
     async with store.write_of(()) as tx:
-        await hotlists.draft_additions(tx, draft, [values(one) for one in added])
-        await hotlists.draft_endings(tx, draft, ended)
+        await drafts.add(tx, draft, [values(one) for one in added])
+        await drafts.end(tx, draft, ended)
 
 
 async def publish(store: Store, draft: Draft) -> int | None:
     async with store.write() as tx:
-        return await hotlists.publish(tx, draft, Made("import", "cli:t", 5, "f", confirmed_at_ns=5))
+        return await drafts.publish(tx, draft, Made("import", "cli:t", 5, "f", confirmed_at_ns=5))
 
 
 async def change(store: Store, name: str = "l", add: Sequence[EntryRow] = (), end: Sequence[int] = ()) -> int:
@@ -185,26 +186,26 @@ async def test_endings_count_in_whatever_order_they_were_written(store: Store) -
 async def test_whatever_happens_to_lists_it_has_what_is_in_force(store: Store, seed: int) -> None:
     chance = random.Random(seed)
     live = LiveMatcher(store)
-    drafts: dict[str, Draft] = {}
+    open_drafts: dict[str, Draft] = {}
     names = ("a", "b")
     numbers = iter(range(1_000_000))
     for _ in range(60):
         name = chance.choice(names)
         step = chance.choice(["begin", "write", "write", "publish", "add", "withdraw", "read ahead", "load", "merge"])
         if step == "begin":
-            drafts[name] = await begin(store, name)
-        elif step in ("write", "publish") and name in drafts:
+            open_drafts[name] = await begin(store, name)
+        elif step in ("write", "publish") and name in open_drafts:
             async with store.read() as tx:
-                is_open = await hotlists.is_open(tx, drafts[name])
+                is_open = await drafts.is_open(tx, open_drafts[name])
             if not is_open:
-                del drafts[name]
+                del open_drafts[name]
             elif step == "publish":
-                assert await publish(store, drafts.pop(name)) is not None
+                assert await publish(store, open_drafts.pop(name)) is not None
             else:
                 standing = [one for one, _ in await in_force(store, name)]
                 ended = chance.sample(standing, min(len(standing), chance.randrange(3)))
                 new = [f"P{next(numbers)}" for _ in range(chance.randrange(4))]
-                await write(store, drafts[name], plates(*new), ended)
+                await write(store, open_drafts[name], plates(*new), ended)
         elif step == "add":
             await change(store, name, plates(f"P{next(numbers)}"))
         elif step == "withdraw":

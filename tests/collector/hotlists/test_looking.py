@@ -40,7 +40,15 @@ async def test_a_plate_is_found_in_all_lists_however_o_and_0_are_written_and_wit
     assert await found(store, "7ABC123", ended=True) == ["7?B*", "7ABC123"]
 
 
-@pytest.mark.parametrize("wanted", ["", "-", "?", "[AB"])
+async def test_one_may_search_as_widely_as_one_likes_and_a_pattern_finds_itself(store: Store) -> None:
+    await import_text(store, "plate,pattern\n7ABC123,\n8DEF456,\n7O,\n[7-8]A0,yes\n")
+    assert await found(store, "7*") == ["7ABC123", "7O"]
+    assert await found(store, "?[O8]") == ["7O"]
+    assert await found(store, "*") == ["7ABC123", "7O", "8DEF456", "[7-8]A0"]
+    assert await found(store, "[7-8] a-0") == ["[7-8]A0"]
+
+
+@pytest.mark.parametrize("wanted", ["", "-", "[AB", "[F-A]1", "7%*", "?" * 25])
 async def test_what_is_neither_plate_nor_pattern_is_refused(store: Store, wanted: str) -> None:
     with pytest.raises(ConfigurationError):
         await found(store, wanted)

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -101,3 +102,22 @@ def test_an_archive_whose_names_are_broken_is_refused_in_words(tmp_path: Path, b
         archive.writestr("ï.csv", LIST)
     with pytest.raises(ConfigurationError, match=r"cannot be unpacked|got 0 files in the archive"):
         opened(tmp_path, packed.getvalue().replace("ï.csv".encode(), broken))
+
+
+def test_an_archive_of_very_many_members_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"{number:07}", b"")
+    with pytest.raises(ConfigurationError, match=r"list\.bin: the archive's directory takes 1,0\d\d,\d\d\d bytes"):
+        opened(tmp_path, packed.getvalue())
+
+
+def test_an_archive_that_says_so_of_its_directory_in_64_bits_is_refused_too(tmp_path: Path) -> None:
+    # As of an archive with 70,000 members: what says how long the directory is, and 16 bytes of it.
+    size = 1 << 40
+    end64 = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 70_000, 70_000, size, 0)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 16, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    with pytest.raises(ConfigurationError, match=r"directory takes|cannot be unpacked"):
+        opened(tmp_path, b"PK\x03\x04" + bytes(12) + end64 + locator + end)

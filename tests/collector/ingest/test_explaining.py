@@ -1,11 +1,15 @@
 """An alert is replayed from what is stored: ``collector match --explain``."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from sqlalchemy import update
+from typer.testing import CliRunner
 
+from collector.cli import app
 from collector.commands.match_explain import differences
+from collector.commands.on_store import person, who
 from collector.errors import NotFoundError
 from collector.hotlists.live import LiveMatcher
 from collector.match.index import Index
@@ -59,3 +63,27 @@ async def test_the_alert_of_a_covert_entry_is_explained_to_those_whom_it_names_o
         for person in ("ada", None):
             with pytest.raises(NotFoundError, match="there is no alert"):
                 await replay(tx, alert_id, person=person)
+
+
+async def test_that_a_covert_alert_was_explained_stands_in_the_audit_log_before_it_is_shown(
+    bench: Any, make: Any, store_url: str
+) -> None:
+    alert_id = await raised(bench, make)
+
+    def run() -> Any:
+        return CliRunner().invoke(app, ["match", "--explain", str(alert_id), "--store", store_url])
+
+    assert "7ABC120" in (await asyncio.to_thread(run)).output
+    assert await looks(bench) == []
+    async with bench.store.write() as tx:
+        await tx.execute(update(tables.hotlist_entry).values(covert_to=["nobody-here"]))
+    assert (await asyncio.to_thread(run)).exit_code == 2
+    assert await looks(bench) == []
+    async with bench.store.write() as tx:
+        await tx.execute(update(tables.hotlist_entry).values(covert_to=[person()]))
+    assert "7ABC120" in (await asyncio.to_thread(run)).output
+    assert await looks(bench) == [(who(), str(alert_id), {"how": "match --explain", "covert": True})]
+
+
+async def looks(bench: Any) -> list[Any]:
+    return [(one.who, one.subject, one.detail) for one in await bench.rows(tables.audit) if one.action == "alert.look"]

@@ -36,11 +36,13 @@ async def street(bench: Any, make: Any) -> Any:
     return bench
 
 
-async def drive(street: Any, make: Any, *passes: tuple[str, int], **more: Any) -> None:
-    """Let the vehicle pass devices, each so many seconds after now; each in a batch of its own."""
+async def drive(street: Any, make: Any, *passes: tuple[str, int], last: Any = None, **more: Any) -> None:
+    """Let the vehicle pass devices, each so many seconds after now, in batches of their own; `last`: its last slot."""
     for name, after_s in passes:
         street.tracks += 1
         body = replace(make.plate_read(track=street.tracks, **more), direction="N")
+        if last is not None:
+            body = replace(body, slots=(*body.slots[:-1], last))
         moment = {"captured_at_ns": make.now_ns + after_s * S, "captured_boot_ns": make.boot_ns + after_s * S}
         received = street.devices[name].publish(body, **moment)
         at = {"received_at_ns": received.received_at_ns + after_s * S}
@@ -233,11 +235,11 @@ async def test_what_a_later_revision_takes_back_is_said_of_the_read_and_in_the_e
     await drive(street, make, ("lpr-1", 0), ("lpr-3", 60))
     await revise(street, make, "lpr-1", 1, "7ABC128")
     (alert,) = await alerts_of(street)
-    assert (alert.support, [one.supports for one in alert.trail]) == (Support.RAISED, [False, True])
+    assert (alert.support, [one.site for one in alert.trail]) == (Support.RAISED, ["9th"])
     assert "A later revision of the first read reads 7ABC128; another read still supports it." in alert.why
     await revise(street, make, "lpr-3", 2, "7ABC128")
     (alert,) = await alerts_of(street)
-    assert (alert.support, [one.supports for one in alert.trail]) == (Support.UNSUPPORTED, [False, False])
+    assert (alert.support, [(one.site, one.supports) for one in alert.trail]) == (Support.UNSUPPORTED, [("5th", False)])
     assert await actions(street, alert.id) == ["raised", "trail", "read-unsupported", "unsupported"]
 
 
@@ -262,3 +264,112 @@ async def test_a_muted_entry_alerts_again_with_the_next_version_of_its_list(stre
 
 def test_the_time_of_suppression_is_a_setting() -> None:
     assert Rules(suppress_within_s=60).suppress_within_ns == MIN
+
+
+LIKELY = (("X", 0.6), ("3", 0.38))
+
+
+async def look(street: Any, state: str = "acknowledged") -> None:
+    async with street.store.write() as tx:
+        await tx.execute(update(tables.alert).values(state=state))
+
+
+@pytest.mark.parametrize(("state", "soundings"), [("new", 1), ("acknowledged", 2)])
+async def test_what_is_exact_after_people_looked_at_what_was_likely_calls_again_and_once(
+    street: Any, make: Any, state: str, soundings: int
+) -> None:
+    """While nobody has looked it rings anyway."""
+    await drive(street, make, ("lpr-1", 0), text="7ABC12X", last=LIKELY)
+    await look(street, state)
+    await drive(street, make, ("lpr-2", 5), ("lpr-1", 10), ("lpr-2", 15))
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.suppressed, alert.support) == (soundings, 3, Support.STRENGTHENED)
+    assert await actions(street, alert.id) == ["raised", "strengthened"]
+
+
+async def test_who_has_looked_at_an_exact_read_is_not_called_by_a_surer_one(street: Any, make: Any) -> None:
+    await drive(street, make, ("lpr-1", 0), p=0.9)
+    await look(street)
+    await drive(street, make, ("lpr-2", 5))
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.support) == (1, Support.STRENGTHENED)
+
+
+async def test_a_revision_calls_whoever_has_looked_as_a_further_read_does(street: Any, make: Any) -> None:
+    for track, name in ((1, "lpr-1"), (2, "lpr-2")):
+        await drive(street, make, (name, track), text="7ABC12X", last=LIKELY)
+    await look(street)
+    await revise(street, make, "lpr-2", 2, "7ABC123")
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.why[-1]) == (2, "Read 2 of the same entry is surer: 93%.")
+    # The other camera says the same now: no news.
+    await revise(street, make, "lpr-1", 1, "7ABC123")
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.support) == (2, Support.STRENGTHENED)
+
+
+async def test_a_historical_alert_does_not_call_whoever_has_looked(street: Any, make: Any) -> None:
+    await drive(street, make, ("lpr-1", 0), text="7ABC12X", last=LIKELY)
+    async with street.store.write() as tx:
+        await tx.execute(update(tables.alert).values(state="acknowledged", historical=True))
+        await tx.execute(insert(tables.match_pending), [{"read_id": 1, "historical": True, "age_note": "old"}])
+    await revise(street, make, "lpr-1", 1, "7ABC123")
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.support) == (1, Support.STRENGTHENED)
+
+
+async def test_what_was_taken_back_is_no_place_where_the_vehicle_was(street: Any, make: Any) -> None:
+    await drive(street, make, ("lpr-1", 0), ("lpr-3", 60))
+    await revise(street, make, "lpr-3", 2, "7ABC128")
+    (alert,) = await alerts_of(street)
+    assert [one.site for one in alert.trail] == ["5th"]
+    async with street.store.read() as tx:
+        assert [one.id for one in await queries.alerts(tx, queries.Wanted(site="5th"))] == [alert.id]
+        assert await queries.alerts(tx, queries.Wanted(site="9th")) == []
+    # Where it truly stands next it is not suppressed by where it never was, nor called a move where it was all along.
+    await drive(street, make, ("lpr-2", 90), ("lpr-3", 120))
+    (alert,) = await alerts_of(street)
+    assert ([one.site for one in alert.trail], alert.suppressed, alert.soundings) == (["5th", "9th"], 1, 3)
+    assert alert.trail[1].distance_m == pytest.approx(999, abs=2)
+
+
+async def test_a_place_stays_on_the_trail_while_any_read_there_supports_it(street: Any, make: Any) -> None:
+    await drive(street, make, ("lpr-1", 0), ("lpr-3", 60), ("lpr-3", 90), ("lpr-3", 95))
+    await revise(street, make, "lpr-3", 2, "7ABC128")
+    (alert,) = await alerts_of(street)
+    assert [(one.site, one.read_id, one.part) for one in alert.trail] == [
+        ("5th", 1, Part.RAISED),
+        ("9th", 3, Part.SUPPRESSED),
+    ]
+
+
+async def end_entry(street: Any, version: int = 2) -> None:
+    """Withdraw the entry where the matcher does not know of it yet."""
+    async with street.store.write() as tx:
+        await tx.execute(update(tables.hotlist_entry).values(end_version=version))
+        await tx.execute(update(tables.hotlist).values(version=version))
+
+
+async def test_a_matcher_that_is_a_version_behind_raises_nothing_for_what_was_withdrawn(
+    street: Any, make: Any, clock: Any
+) -> None:
+    await end_entry(street)
+    await drive(street, make, ("lpr-1", 0))
+    assert await alerts_of(street) == []
+    # The read waits for the matcher of today, and so meets what has taken the entry's place, if anything has.
+    assert [one.read_id for one in await street.rows(tables.match_pending)] == [1]
+    newer = await street.listing.put("7ABC123", reason="armed", first_version=2)
+    async with street.store.write() as tx:
+        await tx.execute(update(tables.hotlist).values(version=2))
+    newer.listed, newer.generation = newer.listed[-1:], 2
+    await rematch(street.store, Raising(newer), clock.utc_ns)
+    (alert,) = await alerts_of(street)
+    assert alert.about.entry.reason == "armed"
+
+
+async def test_an_alert_that_there_was_is_revised_after_its_entry_has_ended(street: Any, make: Any) -> None:
+    await drive(street, make, ("lpr-1", 0))
+    await end_entry(street)
+    await revise(street, make, "lpr-1", 1, "7ABC128")
+    (alert,) = await alerts_of(street)
+    assert alert.support is Support.UNSUPPORTED

@@ -162,6 +162,46 @@ def test_a_known_look_alike_gives_way_only_where_the_read_favours_it() -> None:
     assert of.match(seen("7ABB", p=0.8), at_ns=100)
 
 
+def test_which_look_alikes_held_a_hit_back_is_told() -> None:
+    excluded = [
+        Exclusion("7ABB", "stolen", "7AB8", None, expires_ns=100, id=4),
+        Exclusion("7A8B", "stolen", "7AB8", None, id=5),
+        Exclusion("7ABB", "stolen", "7AB8", None, id=3),
+        Exclusion("7ABB", "stolen", "7AB[8]", None, id=6),
+    ]
+    of = matcher(listed(1, "7AB8"), listed(2, "7AB[8]", is_pattern=True), listed(3, "7ABB"), exclusions=excluded)
+    reads = [(seen("7ABB", p=0.8), ""), (seen("7AB8", p=0.8), ""), (seen("XYZ1", p=0.8), "")]
+    favouring, listed_one, neither = of.matched(reads, 0)
+    assert favouring.demoted_by == (3, 4, 6)
+    assert [hit.listed.entry_id for hit in favouring.hits] == [3]
+    assert listed_one.demoted_by == ()
+    assert neither == ((), ())
+    assert of.match_many(reads, 0) == [favouring.hits, listed_one.hits, ()]
+    assert of.matched(reads, 100)[0].demoted_by == (3, 6)
+
+
+def test_what_is_let_through_nowhere_is_held_back_by_nobody() -> None:
+    excluded = [Exclusion("7ABB", "stolen", "7AB8", None, id=1)]
+    strict = matcher(listed(1, "7AB8"), policy=Policy(ListRule(0.9)), exclusions=excluded)
+    assert strict.matched([(seen("7ABB", p=0.8), "")], 0)[0].demoted_by == ()
+
+
+def test_a_pattern_shows_the_likeliest_plate_that_it_fits() -> None:
+    hit = one(matcher(listed(1, "7A[8B]?*", is_pattern=True)).match(seen("7ABO1", p=0.9), at_ns=0))
+    assert hit.why[0].startswith("Read as 7ABO1; ")
+    assert hit.why[0].endswith(" of what the plate may be is like 7A[8B]?*, likeliest 7AB01.")
+    assert [(place.read, place.entry, place.step) for place in hit.alignment] == [
+        ("7", "7", "same"),
+        ("A", "A", "same"),
+        ("B", "B", "same"),
+        ("O", "0", "same"),
+        ("1", "1", "same"),
+    ]
+    assert all(text != "7AB01" for text, _ in hit.otherwise)
+    nothing = Matcher().judge(seen("7AB"), listed(1, "7A[", is_pattern=True), at_ns=0)
+    assert (nothing.probability, nothing.alignment) == (0.0, ())
+
+
 def test_an_uncalibrated_read_is_said_to_be_one() -> None:
     for calibration in (None, "raw-12345678"):
         hit = one(matcher(listed(1, "7ABC")).match(seen("7ABC", calibration=calibration), at_ns=0))
@@ -184,9 +224,9 @@ def test_a_pattern_is_as_likely_as_all_that_it_fits() -> None:
     of = matcher(entry, listed(2, "7AB8"))
     pattern, plate = sorted(of.match(seen("7AB8", p=0.9), at_ns=0), key=lambda hit: hit.rule is not Rule.PATTERN)
     assert pattern.rule is Rule.PATTERN
-    assert pattern.probability >= plate.probability - 1e-3
+    assert pattern.probability > plate.probability
     judged = of.judge(seen("7AB8", p=0.9), entry, at_ns=0)
-    assert judged.probability == pytest.approx(pattern.probability)
+    assert judged == pattern
 
 
 @given(st.lists(PLATES, max_size=8), st.lists(st.tuples(PLATES, st.sampled_from([0.5, 0.8, 0.99])), max_size=4))
@@ -216,26 +256,32 @@ def test_matching_is_judging_every_entry_in_whatever_order(plates: list[str], te
 @given(PLATES, st.lists(st.sampled_from("78AB?*"), min_size=3, max_size=4).map("".join), st.sampled_from([0.5, 0.9]))
 @settings(max_examples=25, deadline=None)
 def test_a_pattern_is_the_sum_of_what_it_fits(text: str, written: str, p: float) -> None:
-    """Against brute force, in whatever order patterns and plates are listed, and with the same pattern twice."""
+    """Against what can be spelled, in whatever order patterns and plates are listed, and with the same pattern twice.
+
+    ``test_fitting`` has the exact sum.
+    """
     try:
         pattern = parse(written)
     except PatternError:
         return
     read = seen(text, p=p)
-    strings = Posterior.of(shown([read.slots]), packaged_parameters()).spelled().likeliest(0, 10**6)
+    strings = Posterior.of(shown([read.slots]), packaged_parameters()).spelled(1e-7).likeliest(10**6).get(0, [])
     expected = sum(q for string, q in strings if pattern.matches(string))
     entries = [listed(1, "ABAB"), *(listed(at, pattern.text, is_pattern=True) for at in (2, 3))]
     hits = matcher(*entries).match(read, at_ns=0)
     assert matcher(*reversed(entries)).match(read, at_ns=0) == hits
-    found = [hit.probability for hit in hits if hit.rule is Rule.PATTERN]
-    assert found == ([pytest.approx(expected)] * 2 if expected >= LEAST_HIT else [])
+    found = [hit for hit in hits if hit.rule is Rule.PATTERN]
+    if expected >= 1.1 * LEAST_HIT:
+        assert [hit.probability for hit in found] == [pytest.approx(expected, rel=0.01)] * 2
+    for hit in found:
+        assert pattern.matches("".join(place.entry for place in hit.alignment))
 
 
 def test_the_generation_and_the_version_name_what_matched() -> None:
     of = matcher(listed(1, "AB"))
     assert (of.generation, len(of)) == (5, 1)
     assert of.version == one(of.match(seen("AB"), at_ns=0)).matcher
-    assert of.version.startswith("m2-")
+    assert of.version.startswith("m3-")
 
 
 def test_twins_of_one_plate_are_hits_of_their_own() -> None:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.match.alignment import align, codes_of
+from collector.match.packing import SPELLED
 from collector.match.parameters import packaged_parameters
 from collector.match.posterior import LEAST, Posterior, Slots, calibrated, shown
-
-SPELLED = "_0123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
+from collector.match.records import Place
 
 
 @st.composite
@@ -47,7 +47,7 @@ def by_brute_force(of: Posterior, read: int, slots: int) -> dict[str, float]:
 def test_what_is_spelled_is_what_brute_force_finds(slots: Slots) -> None:
     of = posterior(slots)
     reference = by_brute_force(of, 0, len(slots))
-    spelled = dict(of.spelled().likeliest(0, 10**6))
+    spelled = dict(of.spelled().likeliest(10**6).get(0, []))
     for text, p in reference.items():
         if text and p >= 10 * LEAST:
             assert spelled[text] == pytest.approx(p, rel=0.3)
@@ -71,7 +71,7 @@ def test_a_read_is_the_same_by_itself_and_in_a_batch(reads: list[Slots]) -> None
     spelled = together.spelled()
     for at, slots in enumerate(reads):
         alone = posterior(slots)
-        assert alone.spelled().likeliest(0, 5) == spelled.likeliest(at, 5)
+        assert alone.spelled().likeliest(5).get(0, []) == spelled.likeliest(5).get(at, [])
         assert alone.probability(0, codes_of("AB")) == together.probability(at, codes_of("AB"))
 
 
@@ -114,19 +114,31 @@ def test_a_doubtful_read_is_believed_more_than_it_says() -> None:
 
 def test_odd_slots_are_no_trouble() -> None:
     of = posterior((), (("?", 0.5), ("É", 0.2), ("AB", 0.1), ("a", 0.2)) and ((("?", 0.5), ("a", 0.4)),), ((),))
-    assert of.spelled().likeliest(0, 3) == []
+    assert of.spelled().likeliest(3).get(0, []) == []
     assert of.probability(1, codes_of("A")) > 0.3
-    assert of.spelled().likeliest(2, 3) == []
+    assert of.spelled().likeliest(3).get(2, []) == []
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1])
+def test_what_is_no_probability_is_refused_by_name(wrong: float) -> None:
+    good = (("A", 1.0),)
+    with pytest.raises(ValueError, match=r"read 1, slot 2: got (nan|inf|-0.1) for 'B', expected a probability"):
+        posterior((good, good), (good, (), (("A", 0.5), ("B", wrong)), good))
 
 
 def test_strings_longer_than_a_key_are_left_out() -> None:
     of = posterior(tuple((("A", 0.6), ("_", 0.4)) for _ in range(14)))
-    assert max(len(text) for text, _ in of.spelled().likeliest(0, 10**6)) <= 12
+    assert max(len(text) for text, _ in of.spelled().likeliest(10**6).get(0, [])) <= 12
+
+
+def aligned(slots: Slots, plate: str) -> tuple[Place, ...]:
+    of = posterior(slots)
+    return align(of, 0, slots, plate, of.aligned(0, codes_of(plate)))
 
 
 def test_an_alignment_shows_both_characters_with_their_probabilities() -> None:
     slots = ((("7", 0.99), ("1", 0.01)), (("O", 0.8), ("D", 0.15)), (("B", 0.7), ("8", 0.3)), (("1", 1.0),))
-    places = align(posterior(slots), 0, slots, "708")
+    places = aligned(slots, "708")
     assert [(p.read, p.entry, p.step) for p in places] == [
         ("7", "7", "same"),
         ("O", "0", "same"),
@@ -134,9 +146,9 @@ def test_an_alignment_shows_both_characters_with_their_probabilities() -> None:
         ("1", "", "extra"),
     ]
     assert places[2].read_p > 0.2 < places[2].entry_p
-    places = align(posterior((*slots[:3], (("_", 0.9), ("2", 0.1)))), 0, (*slots[:3], (("_", 0.9), ("2", 0.1))), "70B2")
+    places = aligned((*slots[:3], (("_", 0.9), ("2", 0.1))), "70B2")
     assert (places[-1].read, places[-1].entry, places[-1].step) == ("", "2", "missing")
-    assert align(posterior(slots), 0, slots, "7ABC123") == ()
+    assert aligned(slots, "7ABC123") == ()
 
 
 def test_raw_slots_are_calibrated_as_devices_do() -> None:

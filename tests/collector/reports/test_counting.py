@@ -47,7 +47,7 @@ FACTS = Facts(
     alerts=ALERTS,
     attached={1: Attached(suppressed=3, trail=1), 3: Attached(suppressed=2), 7: Attached(suppressed=9)},
     lists=[ListInForce("stolen", True, 5_000, 4), ListInForce("quiet", False, 10, 0)],
-    look_alikes=[LookAlike(1, "stolen", "jane", 3, AT_NS, AT_NS + 10**18, None, 17)],
+    look_alikes=[LookAlike(1, "stolen", "jane", 3, AT_NS, AT_NS + 10**18, None, 17, 5)],
 )
 
 
@@ -122,7 +122,8 @@ def test_rules_and_bands_of_probability() -> None:
 
 def test_misreads_and_look_alikes_are_named_by_number() -> None:
     assert [one["alert"] for one in rows("misreads")] == [3, 8]
-    assert rows("look_alikes")[0]["author"] == "jane"
+    (look_alike,) = rows("look_alikes")
+    assert (look_alike["author"], look_alike["passes"], look_alike["demoted"]) == ("jane", 17, 5)
 
 
 def test_canaries_count_nowhere() -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from collector.domain.hotlists import Vehicle
 from collector.errors import StoreRefusedError
 from collector.match.patterns import MOST
-from collector.store import entries, hotlist_history, hotlists, tables
+from collector.store import drafts, entries, hotlist_history, hotlists, tables
 from collector.store.database import Store
 from collector.store.hotlists import EntryRow, Made
 
@@ -101,11 +101,11 @@ async def test_no_more_patterns_come_in_force_than_are_looked_for(store: Store) 
     with pytest.raises(StoreRefusedError, match=f"got {MOST + 1} patterns on all lists"):
         await change(store, [one_more])
     async with store.write() as tx:
-        draft = await hotlists.begin_draft(tx, "file")
-        await hotlists.draft_additions(tx, draft, [entries.values(one_more)])
+        draft = await drafts.begin(tx, "file")
+        await drafts.add(tx, draft, [entries.values(one_more)])
     with pytest.raises(StoreRefusedError, match=f"got {MOST + 1} patterns on all lists"):
         async with store.write() as tx:
-            await hotlists.publish(tx, draft, MADE)
+            await drafts.publish(tx, draft, MADE)
     found = await standing(store)
     assert len(found) == MOST
     await change(store, [], (found["7A000*"],))
@@ -116,15 +116,15 @@ async def test_a_draft_that_broke_off_is_in_force_in_no_version(store: Store) ->
     await change(store, [EntryRow("AA1", None)])
     (number,) = (await standing(store)).values()
     async with store.write() as tx:
-        draft = await hotlists.begin_draft(tx, "local")
-        await hotlists.draft_additions(tx, draft, [entries.values(EntryRow("DD4", None))])
-        await hotlists.draft_endings(tx, draft, [number])
+        draft = await drafts.begin(tx, "local")
+        await drafts.add(tx, draft, [entries.values(EntryRow("DD4", None))])
+        await drafts.end(tx, draft, [number])
     # Versions of this list and of others go past the draft's mark.
     for plate in ("BB2", "CC3", "EE5"):
         await change(store, [EntryRow(plate, None)])
     assert sorted(await standing(store)) == ["AA1", "BB2", "CC3", "EE5"]
     async with store.write() as tx:
-        assert await hotlists.publish(tx, draft, MADE) is None
+        assert await drafts.publish(tx, draft, MADE) is None
     async with store.read() as tx:
         for version, held in ((1, 1), (3, 2), (5, 4)):
             rows = [row async for portion in hotlist_history.values_at(tx, "local", version) for row in portion]
@@ -133,7 +133,7 @@ async def test_a_draft_that_broke_off_is_in_force_in_no_version(store: Store) ->
         ended = [one async for portion in hotlist_history.find(tx, plates=["DD4"], ended=True) for one in portion]
     assert ended == []
     async with store.write() as tx:
-        await hotlists.begin_draft(tx, "local")
+        await drafts.begin(tx, "local")
     async with store.read() as tx:
         assert (await tx.execute(select(func.count()).select_from(tables.hotlist_entry))).scalar_one() == 4
 
@@ -142,41 +142,41 @@ async def test_what_a_draft_left_is_cleared_away_in_portions(store: Store) -> No
     await change(store, [EntryRow(f"AA{at}", None) for at in range(5)])
     numbers = list((await standing(store)).values())
     async with store.write() as tx:
-        draft = await hotlists.begin_draft(tx, "local")
-        await hotlists.draft_additions(tx, draft, [entries.values(EntryRow(f"DD{at}", None)) for at in range(5)])
-        await hotlists.draft_endings(tx, draft, numbers)
-        await hotlists.close_draft(tx, "local")
+        draft = await drafts.begin(tx, "local")
+        await drafts.add(tx, draft, [entries.values(EntryRow(f"DD{at}", None)) for at in range(5)])
+        await drafts.end(tx, draft, numbers)
+        await drafts.close(tx, "local")
     # The last of the four only makes sure that nothing came where it was clear already.
     portions, after = 0, 0
     while after is not None:
         async with store.write() as tx:
-            after = await hotlists.clear_closed(tx, "local", after, 4)
+            after = await drafts.clear_closed(tx, "local", after, 4)
         portions += 1
     assert portions == 4
     async with store.read() as tx:
-        assert not await hotlists.is_drafting(tx, "local")
+        assert not await drafts.is_drafting(tx, "local")
         rows = (await tx.execute(select(tables.hotlist_entry))).all()
     assert [(row.plate[:2], row.end_version) for row in rows] == [("AA", None)] * 5
 
 
 async def test_whoever_clears_away_an_old_draft_takes_nothing_from_one_that_has_begun_since(store: Store) -> None:
     async with store.write() as tx:
-        draft = await hotlists.begin_draft(tx, "local")
-        await hotlists.draft_additions(tx, draft, [entries.values(EntryRow(f"DD{at}", None)) for at in range(9)])
-        await hotlists.close_draft(tx, "local", draft)
+        draft = await drafts.begin(tx, "local")
+        await drafts.add(tx, draft, [entries.values(EntryRow(f"DD{at}", None)) for at in range(9)])
+        await drafts.close(tx, "local", draft)
     async with store.write() as tx:
-        after = await hotlists.clear_closed(tx, "local", 0, 4)
+        after = await drafts.clear_closed(tx, "local", 0, 4)
     assert after is not None
     async with store.write() as tx:
-        newer = await hotlists.begin_draft(tx, "local")
-        await hotlists.draft_additions(tx, newer, [entries.values(EntryRow(f"EE{at}", None)) for at in range(9)])
+        newer = await drafts.begin(tx, "local")
+        await drafts.add(tx, newer, [entries.values(EntryRow(f"EE{at}", None)) for at in range(9)])
         # Given up by whoever had begun the other one.
-        await hotlists.close_draft(tx, "local", draft)
+        await drafts.close(tx, "local", draft)
     async with store.write() as tx:
-        assert await hotlists.clear_closed(tx, "local", after, 4) is None
-        assert await hotlists.clear_closed(tx, "local", 0, 4) is None
+        assert await drafts.clear_closed(tx, "local", after, 4) is None
+        assert await drafts.clear_closed(tx, "local", 0, 4) is None
     async with store.write() as tx:
-        assert await hotlists.publish(tx, newer, MADE) is not None
+        assert await drafts.publish(tx, newer, MADE) is not None
     assert sorted(await standing(store)) == [f"EE{at}" for at in range(9)]
 
 
@@ -184,17 +184,15 @@ async def test_what_a_second_draft_left_under_numbers_already_cleared_is_cleared
     after = 0
     for plate in ("DD", "EE"):
         async with store.write() as tx:
-            draft = await hotlists.begin_draft(tx, "local")
-            await hotlists.draft_additions(
-                tx, draft, [entries.values(EntryRow(f"{plate}{at}", None)) for at in range(9)]
-            )
-            await hotlists.close_draft(tx, "local")
+            draft = await drafts.begin(tx, "local")
+            await drafts.add(tx, draft, [entries.values(EntryRow(f"{plate}{at}", None)) for at in range(9)])
+            await drafts.close(tx, "local")
             if plate == "DD":
-                after = await hotlists.clear_closed(tx, "local", 0, 8) or 0
+                after = await drafts.clear_closed(tx, "local", 0, 8) or 0
     going: int | None = after
     while going is not None:
         async with store.write() as tx:
-            going = await hotlists.clear_closed(tx, "local", going, 8)
+            going = await drafts.clear_closed(tx, "local", going, 8)
     async with store.read() as tx:
         assert (await tx.execute(select(func.count()).select_from(tables.hotlist_entry))).scalar_one() == 0
 

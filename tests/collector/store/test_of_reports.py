@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from collector.reports.periods import Period
 from collector.reports.records import Attached, Scans
-from collector.store import tables
+from collector.store import look_alikes, tables
 from collector.store.database import Store
 from collector.store.queries import of_reports
 
@@ -64,6 +64,32 @@ async def test_facts_are_of_the_period(store: Store) -> None:
     # Both stood until ten seconds after the beginning; one of the reads of that time is of the true plate.
     told = [(one.id, one.author, one.alert_id, one.passes) for one in facts.look_alikes]
     assert told == [(2, "jane", 1, 1), (4, "jane", 1, 1)]
+
+
+async def test_reads_whose_hit_an_exclusion_held_back_count_once_and_when_they_were_matched(store: Store) -> None:
+    async with store.write() as tx:
+        for _ in range(2):
+            await _exclusion(tx, 10, None)
+        await look_alikes.keep_demotions(tx, {(1, 7)}, PERIOD.begin_ns - 1)
+        await look_alikes.keep_demotions(tx, [(2, 8), (1, 8), (1, 9)], PERIOD.begin_ns)
+        # What was sent again, revised or matched again.
+        await look_alikes.keep_demotions(tx, {(1, 7), (1, 8)}, PERIOD.end_ns - 1)
+        await look_alikes.keep_demotions(tx, {(1, 10)}, PERIOD.end_ns)
+        await look_alikes.keep_demotions(tx, (), PERIOD.begin_ns)
+    async with store.read() as tx:
+        facts = await of_reports.facts(tx, PERIOD)
+    assert [(one.id, one.demoted) for one in facts.look_alikes] == [(1, 2), (2, 1)]
+
+
+async def test_a_look_alike_of_a_covert_entry_is_counted_without_its_alerts_number(store: Store) -> None:
+    async with store.write() as tx:
+        await alert_rows.hotlist(tx)
+        covert = await alert_rows.entry(tx, covert_to=["jane"])
+        await alert_rows.alert(tx, await alert_rows.read(tx, 1), covert)
+        await _exclusion(tx, 10, None)
+    async with store.read() as tx:
+        (told,) = (await of_reports.facts(tx, PERIOD)).look_alikes
+    assert (told.id, told.list, told.alert_id) == (1, "stolen", None)
 
 
 async def _version(tx: Any, version: int, name: str, at_ns: int) -> None:

@@ -61,7 +61,9 @@ class TestWhileRunning:
             checkpoint(device)
             leaves = pages_of(device, "rows")
             spoil(device.settings.database, leaves[len(leaves) // 2])
-            await outbox._database.execute("PRAGMA shrink_memory")  # the seam: as if other pages had pushed it out
+            await outbox._opened.database.execute(
+                "PRAGMA shrink_memory"
+            )  # the seam: as if other pages had pushed it out
             await outbox._reader.execute("PRAGMA shrink_memory")
             yield outbox, put
 

@@ -191,9 +191,9 @@ async def test_a_file_that_cannot_be_read_is_not_called_gone(device):
 async def test_no_statement_of_a_put_looks_through_all_rows(device):
     async with device.outbox() as outbox:
         seen = []
-        await outbox._database.set_trace_callback(seen.append)  # the seam: SQLite tells of each statement
+        await outbox._opened.database.set_trace_callback(seen.append)  # the seam: SQLite tells of each statement
         await keep(device, outbox, 1, b"crop", b"frame")
-        await outbox._database.set_trace_callback(None)
+        await outbox._opened.database.set_trace_callback(None)
         statements = [statement for statement in seen if statement.startswith(("SELECT", "UPDATE", "DELETE"))]
         assert any("file" in statement for statement in statements)
         assert device.scans(statements) == []

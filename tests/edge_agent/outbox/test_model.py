@@ -175,7 +175,7 @@ class OutboxMachine(RuleBasedStateMachine):
             file.seek((page % pages or 1) * PAGE if pages > 1 else 0)
             file.write(b"\xff" * PAGE)
         with contextlib.suppress(OutboxDamagedError):
-            self.run(self.outbox._database.execute("PRAGMA shrink_memory"))
+            self.run(self.outbox._opened.database.execute("PRAGMA shrink_memory"))
             self.run(self.outbox._reader.execute("PRAGMA shrink_memory"))
             self.run(self.outbox.pending(1_000, 1_000, ()))
         self.run(self.outbox.close())
@@ -259,7 +259,9 @@ class OutboxMachine(RuleBasedStateMachine):
     def crash(self, at):
         self.kills += 1
         if not self.outbox._closed:
-            self.run(self.outbox._database.set_trace_callback(crashes.statement))  # the seam: SQLite tells of each
+            self.run(
+                self.outbox._opened.database.set_trace_callback(crashes.statement)
+            )  # the seam: SQLite tells of each
         return crashes.Crash(self.device.folder, at, self.place / f"left-{self.kills}")
 
     def come_back(self, crash):

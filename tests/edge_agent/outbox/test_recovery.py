@@ -30,7 +30,7 @@ async def test_a_kill_between_any_two_writes_of_a_put_loses_nothing_that_was_rep
 
     async with device.outbox(journal_block=2) as outbox:
         await device.ack_open(outbox)
-        await outbox._database.set_trace_callback(
+        await outbox._opened.database.set_trace_callback(
             crash_point
         )  # the seam: SQLite tells of each statement before it runs
         for track in range(1, 5):

@@ -21,6 +21,7 @@ from soaking.databases import SqliteDatabase, ask
 from soaking.faults import POISON, lanes
 from soaking.holdings import read_holdings
 from soaking.settings import Settings
+from soaking.settling import settle
 from soaking.site import Site
 from soaking.verdict import judge
 
@@ -89,7 +90,7 @@ def test_what_was_detected_offline_is_sent(tmp_path: Path) -> None:
             trailer.program.start(30.0)
         arrived = ask(database, "SELECT count(*) AS n FROM read WHERE device = :device", {"device": trailer.name})[0].n
         trailer.link.cut = False
-        assert site.settle(60.0) == {}
+        assert settle(site, 60.0) == {}
         captures = site.captures()
         verdict = judge(captures, read_holdings(database, site.data_dir / "pictures", site.devices))
     assert len(captures[trailer.name]) >= 80
@@ -117,7 +118,7 @@ def test_what_a_restore_took_and_no_device_holds_any_more_is_missing_by_name(tmp
             evicted = outbox.execute("DELETE FROM rows WHERE state = 1 AND stream = 1 AND sequence % 2 = 0").rowcount
         site.go_back_to(backup)
         trailer.program.start(30.0)
-        assert site.settle(60.0) == {}
+        assert settle(site, 60.0) == {}
         told = {"taken": site.taken, "ledger": site.ledger()}
         pictures = site.data_dir / "pictures"
         verdict = judge(site.captures(), read_holdings(database, pictures, site.devices, **told))

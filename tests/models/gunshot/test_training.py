@@ -43,7 +43,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_the_recipe_makes_files_from_a_folder_and_goes_on(clips: Path, tmp_path: Path) -> None:
     command = ["--clips", str(clips), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
-    command += ["--views", "0.01", "--training", "0.001", "--workers", "1"]
+    command += ["--views", "0.01", "--training", "0.0002", "--workers", "2"]
 
     assert recipe.main(command) == 0
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.onnx")}

@@ -49,6 +49,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_exclusion_list_plate", "exclusion", ["list", "plate"], unique=False)
     op.create_table(
+        "demotion",
+        sa.Column("exclusion_id", _Serial, nullable=False),
+        sa.Column("read_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["exclusion_id"], ["exclusion.id"], name=op.f("fk_demotion_exclusion_id_exclusion")),
+        sa.PrimaryKeyConstraint("exclusion_id", "read_id", name=op.f("pk_demotion")),
+    )
+    op.create_table(
         "follower",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
@@ -109,6 +117,7 @@ def upgrade() -> None:
         sa.Column("source_sha256", sa.LargeBinary(length=32), nullable=True),
         sa.Column("draft", sa.LargeBinary(length=16), nullable=True),
         sa.Column("confirmed_at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("written_at_ns", sa.BigInteger(), nullable=True),
         sa.Column("added", sa.Integer(), nullable=False),
         sa.Column("changed", sa.Integer(), nullable=False),
         sa.Column("removed", sa.Integer(), nullable=False),

@@ -16,7 +16,7 @@ from collector.alerts.sending.records import Message, NoticeState
 from collector.alerts.sending.routes import Route
 from collector.alerts.sending.sender import Sender, again_in_s
 from collector.errors import StoreError
-from collector.store import notices, tables
+from collector.store import alert_facts, notices, tables
 from collector.store.database import Store
 from collector.store.notices import Choice
 
@@ -136,6 +136,35 @@ async def test_a_recall_reaches_those_who_were_told_in_the_same_look(rows: Rows,
     assert [one[3] for one in await rows.kept(target="webhook:cad")] == ["raised", "recalled 2"]
 
 
+async def test_each_step_of_a_trail_is_told_where_it_was_though_the_vehicle_has_gone_on(
+    store: Store, rows: Rows, clock: Any
+) -> None:
+    alert_id = await rows.raised()
+    async with store.write() as tx:
+        for number, agency in enumerate(("shelbyville", "ogdenville"), start=2):
+            at = {"agency": agency, "device": f"lpr-{number}", "passed_at_ns": alert_rows.at_s(number)}
+            read_id = await alert_rows.read(tx, number, **at)
+            await alert_rows.attach(tx, alert_id, read_id, "trail", (40.0, -88.0 - number))
+            await alert_rows.change(tx, alert_id, "trail", detail={"read": read_id, "site": "9th"})
+    routes = [
+        Route(one, OCCASIONS, agencies=frozenset({one}), people=("jane",))
+        for one in ("shelbyville", "ogdenville", "capital-city")
+    ]
+    await NoticeMaker(store, routes, clock).look()
+    assert [(route, occasion) for _, route, _, occasion, _ in await rows.kept()] == [
+        ("shelbyville", "trail 2"),
+        ("shelbyville", "trail 3"),
+        ("ogdenville", "trail 3"),
+    ]
+    async with store.read() as tx:
+        occasions = await notices.changes(tx, 0, most=9)
+    assert [one.seen and (one.seen.device, one.seen.longitude) for one in occasions] == [
+        None,
+        ("lpr-2", -90.0),
+        ("lpr-3", -91.0),
+    ]
+
+
 async def test_the_page_shows_who_was_told_and_consoles_hear_of_it(rows: Rows, clock: Any) -> None:
     alert_id, other = await rows.raised(), await rows.raised()
     routes = [CAD, Route("two", OCCASIONS, people=("ann", "jane"))]
@@ -161,7 +190,7 @@ async def test_facts_are_the_alerts_own(store: Store, clock: Any) -> None:
         await alert_rows.set_alert(tx, hit, {"record_check": check, "disposition": "confirmed"})
         shot = await alert_rows.shot_alert(tx)
     async with store.read() as tx:
-        found = await notices.facts(tx, [hit, shot, 99])
+        found = await alert_facts.facts(tx, [hit, shot, 99])
     assert set(found) == {hit, shot}
     of_hit, of_shot = found[hit], found[shot]
     assert of_hit.listed is not None
@@ -183,7 +212,7 @@ async def test_what_was_confirmed_before_a_recall_is_so_no_longer(
         check = {"status": "active", "reference": "N1", "by": "jane", "at_ns": asked_at_ns}
         await alert_rows.set_alert(tx, hit, {"record_check": check, "recalled_at_ns": 5})
     async with store.read() as tx:
-        found = (await notices.facts(tx, [hit]))[hit]
+        found = (await alert_facts.facts(tx, [hit]))[hit]
     assert (found.recalled, found.confirmed) == (True, confirmed)
 
 
@@ -226,15 +255,28 @@ async def test_what_fails_is_tried_again_later_and_given_up_in_the_end(rows: Row
     assert cad.carried == [(1, "raised")]
 
 
-async def test_what_cannot_be_written_is_given_up_too(rows: Rows, clock: Any) -> None:
+@pytest.mark.parametrize("mistake", [ValueError, RuntimeError, AttributeError, RecursionError, asyncio.CancelledError])
+async def test_a_carriers_mistake_is_its_notices_failure_and_holds_up_no_other(
+    rows: Rows, clock: Any, mistake: type[Exception]
+) -> None:
     await rows.raised()
-    await NoticeMaker(rows.store, [CAD], clock).look()
-    cad = FakeCarrier("webhook:cad")
-    cad.failing = ValueError("SECRET")
-    await sent(sender(rows.store, clock, cad, attempts=1))
+    route = Route("all", OCCASIONS, targets=("webhook:cad", "webhook:other"))
+    await NoticeMaker(rows.store, [route], clock).look()
+    cad, other = FakeCarrier("webhook:cad"), FakeCarrier("webhook:other")
+    cad.failing = mistake("SECRET")
+    one = sender(rows.store, clock, cad, other, attempts=2)
+    await sent(one)
+    assert other.carried == [(1, "raised")]
+    assert (await rows.kept(target="webhook:cad"))[0][4] == "waiting"
+    clock.advance(5_000_000_000)
+    await sent(one)
     async with rows.store.read() as tx:
         (kept,) = await notices.newest(tx, Choice(state=NoticeState.DEAD), limit=9)
-    assert kept.problem == "it cannot be written: ValueError"
+    said = "it was broken off"
+    if mistake is not asyncio.CancelledError:
+        said = f"a mistake of ours: {mistake.__name__} in test_following.py, line "
+    assert kept.problem.startswith(said)
+    assert "SECRET" not in kept.problem
 
 
 async def test_one_that_hangs_holds_up_nobody_else(rows: Rows, clock: Any) -> None:

@@ -77,10 +77,24 @@ def test_an_area_is_where_the_device_stands() -> None:
     assert wants(area=area)
     assert not wants(replace(HIT, first=replace(FIRST, longitude=-88.0)), area=area)
     assert not wants(replace(HIT, first=replace(FIRST, latitude=None, longitude=None)), area=area)
-    # On its trail it counts where the vehicle is by then.
+    # An escalation is for those where the vehicle is by then.
     gone_on = replace(HIT, latest=replace(FIRST, longitude=-88.0))
     assert wants(gone_on, area=area)
-    assert not wants(gone_on, "trail", area=area)
+    assert not wants(gone_on, "escalated", area=area)
+
+
+def test_a_further_site_is_judged_by_the_read_that_saw_it_there() -> None:
+    there = replace(FIRST, agency="shelbyville", device="lpr-3", camera="south", longitude=-88.0)
+    gone_on = replace(HIT, latest=replace(FIRST, device="lpr-4", longitude=-87.0))
+    step = Occasion(7, HIT.id, "trail", NOW_NS, there)
+    for condition in (
+        {"area": Area.of([(39, -88.5), (40, -88.5), (40, -87.5), (39, -87.5)])},
+        {"agencies": frozenset({"shelbyville"})},
+        {"cameras": frozenset({"lpr-3/south"})},
+    ):
+        route = Route("one", CALLS, people=("jane",), **condition)
+        assert route.wants(step, gone_on, told=False)
+        assert not route.wants(replace(step, seen=gone_on.latest), gone_on, told=False)
 
 
 def test_hours_are_those_of_the_change() -> None:

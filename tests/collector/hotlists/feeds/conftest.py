@@ -1,11 +1,12 @@
 """A real HTTPS server and a real SFTP server on loopback, and keys for both."""
 
 import asyncio
+import contextlib
 import datetime
 import email.utils
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,6 +81,11 @@ class WebServer:
     token: str | None = None
     status: int = 200
     cut: int | None = None
+    chunks: Iterable[bytes] | None = None
+    """Sent in chunks instead of ``content``, without a length."""
+    nameless: bool = False
+    """Says neither how long it is nor where it ends."""
+    headers: dict[str, str] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
 
     @property
@@ -88,11 +94,14 @@ class WebServer:
 
 
 class _Answers(BaseHTTPRequestHandler):
+    # Chunks are of HTTP/1.1.
+    protocol_version = "HTTP/1.1"
     web: WebServer
 
     def do_GET(self) -> None:
         web = self.web
         web.asked.append(dict(self.headers.items()))
+        self.close_connection = True
         if web.token is not None and self.headers["Authorization"] != f"Bearer {web.token}":
             return self._say(401)
         if web.etag is not None and self.headers["If-None-Match"] == web.etag:
@@ -104,9 +113,24 @@ class _Answers(BaseHTTPRequestHandler):
             self.send_header("ETag", web.etag)
         if web.modified_s is not None:
             self.send_header("Last-Modified", email.utils.formatdate(web.modified_s, usegmt=True))
-        self.send_header("Content-Length", str(len(web.content)))
+        for name, value in web.headers.items():
+            self.send_header(name, value)
+        if web.chunks is not None:
+            return self._in_chunks(web.chunks)
+        if not web.nameless:
+            self.send_header("Content-Length", str(len(web.content)))
         self.end_headers()
         self.wfile.write(web.content[: web.cut])
+
+    def _in_chunks(self, chunks: Iterable[bytes]) -> None:
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # whoever reads it has heard enough
+            for one in chunks:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(one), one))
+                self.wfile.flush()
+            if self.web.cut is None:
+                self.wfile.write(b"0\r\n\r\n")
 
     def _say(self, status: int) -> None:
         self.send_response(status)

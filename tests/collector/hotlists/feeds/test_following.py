@@ -1,22 +1,24 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select
 from support import FakeClock
 
 from collector.config import HotlistFeed, Hotlists
-from collector.errors import ConfigurationError, ConflictError
+from collector.errors import ConfigurationError, ConflictError, StoreError, StoreRefusedError
 from collector.hotlists import reviewing
 from collector.hotlists.attention import attention
+from collector.hotlists.feeds import following
 from collector.hotlists.feeds.following import FeedFollower
 from collector.hotlists.feeds.records import Delivery, FeedError
 from collector.hotlists.feeds.snapshot_folder import SnapshotFolder
-from collector.store import back_searches, feeds, hotlists, tables
+from collector.store import back_searches, drafts, feeds, tables
 from collector.store.database import Store
 from collector.store.entries import EntryRow, values
 from collector.store.feeds import FeedStanding, SnapshotState
@@ -51,6 +53,7 @@ class PlainLists:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.fails: Exception | None = None
 
     def read(self, path: Path, name: str, feed: HotlistFeed) -> tuple[list[str], int]:
         lines = path.read_text().split()
@@ -58,16 +61,27 @@ class PlainLists:
             raise ConfigurationError(f"{name}: this is no list")
         return lines, len(lines)
 
-    async def put_in_force(self, file: list[str], path: Path, name: str, feed: HotlistFeed, at_ns: int) -> int:
+    async def put_in_force(
+        self, file: list[str], path: Path, name: str, feed: HotlistFeed, at_ns: int, despite: Sequence[str]
+    ) -> int:
+        if self.fails is not None:
+            raise self.fails
         assert path.name == hashlib.sha256("\n".join(file).encode()).hexdigest()
         async with self._store.write() as tx:
-            draft = await hotlists.begin_draft(tx, feed.list)
+            draft = await drafts.begin(tx, feed.list)
             entry = tables.hotlist_entry
             before = select(entry.c.id).where(entry.c.list == feed.list, entry.c.end_version.is_(None))
-            await hotlists.draft_endings(tx, draft, list((await tx.execute(before)).scalars()))
-            await hotlists.draft_additions(tx, draft, [values(EntryRow(plate, None)) for plate in file])
-            made = Made("import", f"feed:{feed.name}", at_ns, name, confirmed_at_ns=at_ns)
-            version = await hotlists.publish(tx, draft, made)
+            await drafts.end(tx, draft, list((await tx.execute(before)).scalars()))
+            await drafts.add(tx, draft, [values(EntryRow(plate, None)) for plate in file])
+            made = Made(
+                "approved" if despite else "import",
+                f"feed:{feed.name}",
+                at_ns,
+                name,
+                confirmed_at_ns=at_ns,
+                added=len(file),
+            )
+            version = await drafts.publish(tx, draft, made)
         assert version is not None
         return version
 
@@ -81,7 +95,8 @@ class Bench:
             {"name": "f", "list": "stolen", "folder": {"path": "/in"}, "expected_every_h": 24}
         )
         self.folder = SnapshotFolder(folder / "hotlists")
-        self.follower = FeedFollower(store, self.feed, self.source, PlainLists(store), self.folder, clock)
+        self.lists = PlainLists(store)
+        self.follower = FeedFollower(store, self.feed, self.source, self.lists, self.folder, clock)
 
     async def deliver(self, plates: int | bytes, said: str, made_at_ns: int | None = None) -> None:
         content = b"\n".join(b"AA%d" % one for one in range(plates)) if isinstance(plates, int) else plates
@@ -162,6 +177,75 @@ async def test_a_truncated_delivery_un_lists_nothing_until_somebody_approves_it(
     assert (await bench.listed(), await bench.wants()) == (89, [])
     with pytest.raises(ConflictError, match="is imported by cli:ann; expected one that waits"):
         await reviewing.decide(bench.store, waiting.id, approved=False, who="cli:ben", at_ns=6)
+
+
+async def test_a_list_that_crumbles_a_little_with_every_delivery_waits_until_somebody_looks(bench: Bench) -> None:
+    await bench.deliver(1_000, "one")
+    await bench.deliver(920, "two")
+    await bench.deliver(900, "three")
+    assert await bench.listed() == 900
+    await bench.deliver(890, "four")
+    [waiting] = await bench.waiting()
+    assert waiting.why.startswith("it has 890 entries, 11% fewer than version 1 of 2026-")
+    assert waiting.why.endswith("which had 1000: does the list lose some with every file?")
+    await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
+    await bench.follow_until(lambda: _is(bench.state_of(waiting.id), SnapshotState.IMPORTED))
+    # From here on the approved one is what counts, by the next delivery, and for days.
+    await bench.deliver(880, "five")
+    await bench.deliver(801, "six")
+    assert (await bench.listed(), await bench.waiting()) == (801, [])
+    await bench.deliver(800, "seven")
+    assert "fewer than version 4" in (await bench.waiting())[0].why
+
+
+async def test_what_was_a_week_ago_is_no_measure(bench: Bench) -> None:
+    await bench.deliver(1_000, "one")
+    await bench.deliver(910, "two")
+    bench.clock.advance(7 * 24 * HOUR_NS)
+    # Version 2 was in force when the week began; version 1 was not.
+    await bench.deliver(820, "three")
+    assert (await bench.listed(), await bench.waiting()) == (820, [])
+    await bench.deliver(818, "four")
+    assert "fewer than version 2" in (await bench.waiting())[0].why
+
+
+@pytest.mark.parametrize("fails", [StoreRefusedError("too many patterns"), ZeroDivisionError("ours")])
+async def test_an_approved_delivery_that_cannot_be_put_in_force_waits_again_and_says_why(
+    bench: Bench, fails: Exception
+) -> None:
+    await bench.deliver(100, "one")
+    await bench.deliver(10, "two")
+    [waiting] = await bench.waiting()
+    bench.lists.fails = fails
+    for _ in range(2):
+        await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
+        await bench.follow_until(lambda: _is(bench.state_of(waiting.id), SnapshotState.WAITING))
+        [again] = await bench.waiting()
+        assert again.why.startswith("it has 10 entries")
+        assert again.why.count("was approved, but cannot be put in force") == 1
+        assert again.why.endswith(str(fails) if isinstance(fails, StoreRefusedError) else f"{fails!r}")
+        assert (again.decided_by, await bench.listed(), await bench.wants()) == (None, 100, ["snapshot-waits"])
+    bench.lists.fails = None
+    await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
+    await bench.follow_until(lambda: _is(bench.state_of(waiting.id), SnapshotState.IMPORTED))
+
+
+async def test_a_store_that_is_full_is_not_written_again_and_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_LOOK_S", 0.001)
+    bench.lists.fails = StoreError("database or disk is full")
+    bench.source.has = (b"AA1", "one", 1)
+    with structlog.testing.capture_logs() as logs:
+        running = asyncio.create_task(bench.follower.follow())
+        async with asyncio.timeout(10):
+            while sum(one["event"] == "feed_not_followed" for one in logs) < 4:  # noqa: ASYNC110 - tells nobody
+                await asyncio.sleep(0.001)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    pauses = [one["again_in_s"] for one in logs if one["event"] == "feed_not_followed"]
+    assert pauses[:4] == [0.001, 0.002, 0.004, 0.008]
 
 
 async def test_a_source_whose_clock_is_ahead_does_not_make_all_later_deliveries_look_old(bench: Bench) -> None:

@@ -1,3 +1,8 @@
+import dataclasses
+import gzip
+import itertools
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +88,53 @@ async def test_a_file_that_ends_early_or_is_too_large_is_no_delivery(
     with pytest.raises(FeedError, match="got more than 10 bytes"):
         await source().fetch("", kept, 10)
     assert not list(kept.path_of(bytes(32)).parent.iterdir())
+
+
+async def test_a_file_in_chunks_comes_whole_or_not_at_all(source: Any, web: Any, kept: SnapshotFolder) -> None:
+    web.chunks = [b"plate\n", b"AA11\n", b"BB22\n"]
+    one = await source().fetch("", kept, MOST)
+    assert one is not None
+    assert one.path.read_bytes() == b"plate\nAA11\nBB22\n"
+    web.etag, web.cut = '"two"', 0
+    with pytest.raises(FeedError, match="without sending complete message body"):
+        await source().fetch("", kept, MOST)
+
+
+async def test_a_file_of_no_length_is_bounded_by_bytes(source: Any, web: Any, kept: SnapshotFolder) -> None:
+    web.chunks = itertools.repeat(b"AA11\n" * 1_000)
+    with pytest.raises(FeedError, match="got more than 100000 bytes"):
+        await source().fetch("", kept, 100_000)
+    assert not list(kept.path_of(bytes(32)).parent.iterdir())
+
+
+async def test_a_file_that_drips_for_ever_is_bounded_by_time(source: Any, web: Any, kept: SnapshotFolder) -> None:
+    stopped = threading.Event()
+
+    def drips() -> Iterator[bytes]:
+        while not stopped.wait(0.01):
+            yield b"A"
+
+    web.chunks = drips()
+    try:
+        with pytest.raises(FeedError, match=r"took longer than 0\.5 s"):
+            await dataclasses.replace(source(), longest_s=0.5).fetch("", kept, MOST)
+    finally:
+        stopped.set()
+    assert not list(kept.path_of(bytes(32)).parent.iterdir())
+
+
+async def test_a_file_of_which_nobody_knows_the_end_is_not_taken(source: Any, web: Any, kept: SnapshotFolder) -> None:
+    web.nameless = True
+    with pytest.raises(FeedError, match="neither how long the file is nor where it ends"):
+        await source().fetch("", kept, MOST)
+
+
+async def test_what_a_server_packs_on_the_way_is_kept_as_it_came(source: Any, web: Any, kept: SnapshotFolder) -> None:
+    # A server says so of files that lie there packed; unpacked in one go they could be of any size.
+    web.content, web.headers = gzip.compress(bytes(10_000_000)), {"Content-Encoding": "gzip"}
+    one = await source().fetch("", kept, MOST)
+    assert one is not None
+    assert one.path.read_bytes() == web.content
 
 
 async def test_it_goes_nowhere_else(source: Any, web: Any, kept: SnapshotFolder) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from collector.config import HotlistFeed
-from collector.hotlists.feeds.judging import doubts
 from collector.hotlists.feeds.schedule import next_ns
 
 S = 1_000_000_000
@@ -50,15 +49,3 @@ def test_a_source_that_fails_is_asked_less_and_less_often_and_a_daily_one_sooner
     assert [(next_ns(watched, 0, failures)) / S for failures in (0, 1, 9)] == [10, 30, 3600]
     # Never later than it would have been asked anyway.
     assert next_ns(feed(every_s=600), 0, 20) == 600 * S
-
-
-def test_a_delivery_that_is_much_smaller_empty_or_not_newer_is_doubted() -> None:
-    def of(rows: int, standing: int, made: int | None = None, last: int | None = None) -> tuple[str, ...]:
-        return doubts(rows=rows, standing=standing, made_at_ns=made, last_made_at_ns=last, shrink_percent=10)
-
-    assert of(900, 1_000) == of(1_000, 0) == of(5_000, 1_000) == of(10, 10, 2, 1) == of(10, 10, 2) == ()
-    assert "899 entries, 10% fewer" in of(899, 1_000)[0]
-    assert "is empty" in of(0, 10)[0]
-    assert "is empty" in of(0, 0)[0]
-    assert "not newer" in of(10, 10, 1, 1)[0]
-    assert len(of(0, 10, 1, 2)) == 2
