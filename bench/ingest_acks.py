@@ -128,7 +128,7 @@ class Traced(Pipeline):
         ahead = SystemClock().boot_ns() / 1e9 - time.monotonic()
         rows = [(one.payload, one.received_boot_ns / 1e9 - ahead) for one in judged.batch]
         self._batches.append(
-            Batch(rows, *self._judging.pop(id(judged.batch)), settling, *self._committing, self._answered)
+            Batch(rows, *self._judging.pop(id(judged.batch)), settling, *self._committing, dict(self._answered))
         )
 
     @classmethod

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
-
-
-class Upkeep(Protocol):
-    """What a database wants done beside its writers."""
-
-    def committed(self) -> None:
-        """A writer has committed."""
-        ...
-
-    async def close(self) -> None:
-        """End it."""
-        ...
 
 
 class Backend(Protocol):
@@ -64,14 +51,6 @@ class Backend(Protocol):
 
         Raises:
             ConfigurationError: a certificate that it needs cannot be read.
-        """
-        ...
-
-    def upkeep(self, turn: asyncio.Lock) -> Upkeep | None:
-        """Return what is to be done beside the writers, if anything is.
-
-        Args:
-            turn: held by whoever writes.
         """
         ...
 

@@ -62,7 +62,6 @@ class Store:
         self._writing_briskly = engine.execution_options(**backend.writing_briskly)
         self._reading = engine.execution_options(**backend.reading)
         self._turn = asyncio.Lock()
-        self._upkeep = backend.upkeep(self._turn)
 
     @classmethod
     async def open(cls, url: str | URL) -> Store:
@@ -114,8 +113,6 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection; the store may not be used afterwards."""
-        if self._upkeep is not None:
-            await self._upkeep.close()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -175,8 +172,6 @@ class Store:
                 await turn(connection)
                 yield connection
         self.committed.notify()
-        if self._upkeep is not None:
-            self._upkeep.committed()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -11,7 +11,6 @@ URL's ``ssl`` says otherwise.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -99,9 +98,6 @@ class Postgresql:
         )
         event.listen(engine.sync_engine, "do_connect", self._connect)
         return engine
-
-    def upkeep(self, turn: asyncio.Lock) -> None:
-        """Nothing: the server looks after itself."""
 
     def classed(self, error: Exception) -> Exception | None:
         """Return what callers are to see of ``error``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import stat
 from collections.abc import Callable, Mapping
@@ -17,16 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from collector.errors import ConfigurationError, StoreError, StoreRefusedError
 from collector.store.backends import from_json, to_json
-from collector.store.checkpointing import LAST_RESORT_PAGES, Checkpointing
 
 BUSY_TIMEOUT_MS = 10_000
 _WRITES = "nightjar_writes"
-_WRITER_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    f"wal_autocheckpoint={LAST_RESORT_PAGES}",
-)
+_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 _BRISK = "nightjar_brisk"
 _READER_PRAGMAS = ("query_only=ON",)
 
@@ -131,10 +124,6 @@ class Sqlite:
         event.listen(engine.sync_engine, "commit", _before_end)
         event.listen(engine.sync_engine, "rollback", _before_end)
         return engine
-
-    def upkeep(self, turn: asyncio.Lock) -> Checkpointing:
-        """Return what looks after the file's log."""
-        return Checkpointing(self._path, turn)
 
     def classed(self, error: Exception) -> Exception | None:
         """Return what callers are to see of ``error``."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,8 +50,8 @@ class Site:
         self.running: dict[str, subprocess.Popen[str]] = {}
         asyncio.run(self._enrol())
         self._list_the_plate()
-        for name in COLLECTORS:
-            self.start(name)
+        with ThreadPoolExecutor() as pool:  # side by side, each on a core
+            list(pool.map(self.start, COLLECTORS))
 
     def _config(self, name: str) -> Path:
         files, probe = self.broker.client(name), self.broker.probe

@@ -93,8 +93,40 @@ async def test_the_order_of_arrival_does_not_matter(street: Any, seed: int) -> N
     assert off_m(second, (-40.0, -60.0)) < 5
     shots = [shot for one in (first, second) for sensor in one.sensors for shot in sensor.shots]
     assert sorted(shots) == list(range(1, 25))
-    alive = [alert for alert in await street.alerts() if alert.about.merged_into is None]
-    assert sorted(alert.about.id for alert in alive) == sorted((first.id, second.id))
+    assert sorted(alert.about.id for alert in await street.alerts()) == sorted((first.id, second.id))
+
+
+# Seconds by which each trailer's link was late, and how many alerts came of it when an incident was whatever fitted.
+@pytest.mark.parametrize(
+    "late_s",
+    [
+        pytest.param((5.74, 5.69, 0.34, 0.51, 5.01, 4.42), id="three"),
+        pytest.param((4.76, 4.93, 2.91, 1.57, 0.0, 3.98), id="three with the nearest first"),
+        pytest.param((11.58, 0.14, 8.83, 1.9, 11.84, 0.2), id="four"),
+    ],
+)
+async def test_a_shooting_alerts_once_however_late_the_links_of_some_are(
+    street: Any, live_fire: Any, late_s: tuple[float, ...]
+) -> None:
+    said = []
+    for (name, ((x_m, y_m, up_m), sounds)), late in zip(live_fire.items(), late_s, strict=True):
+        await street.device(name, (x_m, y_m))
+        where = Offset(round(1_000 * x_m), round(1_000 * y_m), round(1_000 * up_m))
+        for number, (at_s, snr) in enumerate(sounds, start=1):
+            arrival = street.arrival(name, at_s, 0.99, offset=where, snr_cdb=10 * snr, round=number)
+            said.append((at_s + 1.3 + late, name, arrival))
+    for at_s, name, arrival in sorted(said, key=lambda one: one[0]):
+        street.clock.advance(street.begin_ns + round(at_s * S) - street.clock.utc_ns())
+        await street.take((name, arrival))
+        await street.look()
+        assert len(await street.alerts()) <= 1
+    street.clock.advance(20 * S)
+    await street.look()
+    incident = await street.incident()
+    assert (incident.id, incident.rounds, incident.confidence) == (1, 3, "high")
+    assert off_m(incident, (0.0, 0.0)) < 25
+    (alert,) = await street.alerts()
+    assert (alert.about.id, alert.support) == (1, Support.STRENGTHENED)
 
 
 async def test_what_comes_late_revises_its_incident_and_makes_no_second_one(street: Any) -> None:
