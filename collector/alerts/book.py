@@ -3,7 +3,7 @@
 What becomes of a read that hits an entry, by the alerts of that entry that are open, not recalled and supported:
 
     - it passed the site of an alert's latest read within the time of suppression: it is attached, without a sound,
-      unless people have looked at what was likely only and this is exact;
+      unless people have looked at what was likely only and this is exact and much surer;
     - it passed another site within the time of a trail: it is attached, the alert calls again and has moved there;
     - otherwise it raises an alert of its own.
 
@@ -226,7 +226,7 @@ class Book:
         supports = is_supporting(hit)
         others = case.supporting - one.supports
         case.supporting = others + supports
-        calls = supports and _settles(case, hit)
+        calls = supports and (_settles(case, hit) or _comes_back(case))
         if (one.probability, one.supports) != (hit.probability, supports):
             lost = one.supports and not supports
             case.is_retraced |= one.supports is not supports
@@ -271,6 +271,11 @@ def _settles(case: Case, hit: Hit) -> bool:
     """Whether people have looked at what was likely only, and this reads the entry: they have seen less than this."""
     likely = case.standing.rule is Rule.LIKELY and hit.rule is Rule.EXACT
     return likely and case.looked_at and not case.historical and _is_much_surer(case, hit)
+
+
+def _comes_back(case: Case) -> bool:
+    """Whether people may have stood down from it: it was no longer supported, and they had looked."""
+    return case.standing.support is Support.UNSUPPORTED and case.looked_at and not case.historical
 
 
 def _surer(standing: Standing, hit: Hit, read_id: int) -> Standing:

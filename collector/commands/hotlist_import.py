@@ -72,7 +72,7 @@ def import_(
         check_name(name)
         settings = settings_of(config, store)
         layout = _layout(preset, mapping)
-        written_at_ns = file.stat().st_mtime_ns if file.exists() else 0
+        written_at_ns = _written_at_ns(file)
         parsed = _read(file, layout, settings, name, member, may_be_empty=not check, silent=as_json)
         if rejected is not None:
             _write_rejected(rejected, parsed)
@@ -94,6 +94,13 @@ def import_(
         raise typer.Exit(EXIT_WANTS_APPROVAL)
     if len(parsed.rejected):
         raise typer.Exit(EXIT_NOT_AS_IT_SHOULD)
+
+
+def _written_at_ns(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _layout(preset: str | None, mapping: Path | None) -> Layout:

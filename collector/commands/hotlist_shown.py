@@ -9,6 +9,7 @@ from collector.commands.on_store import person, who
 from collector.domain.hotlists import Entry, Vehicle
 from collector.hotlists.entering import Withdrawn
 from collector.hotlists.looking import may_see
+from collector.hotlists.times import utc_text
 from collector.store.hotlist_history import Found, Version
 
 FIELDS = (
@@ -39,7 +40,7 @@ FIELDS = (
 
 def time(at_ns: int | None) -> str | None:
     """Return a time as people and programs read it, to the second; None for none."""
-    return None if at_ns is None else f"{datetime.fromtimestamp(at_ns // 1_000_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if at_ns is None else utc_text(at_ns)
 
 
 def row(entry: Entry) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def explain(alert_id: int, config: Path | None, url: str | None, as_json: bool) 
 
     kept = with_store(config, url, load, to_read=True)
     if kept.covert:
-        with_store(config, url, lambda store: note_look(store, alert_id))
+        with_store(config, url, lambda store: note_alert_look(store, alert_id))
     try:
         seen, match = _seen(kept), _match(kept)
     except NotFoundError as error:
@@ -53,7 +53,7 @@ def explain(alert_id: int, config: Path | None, url: str | None, as_json: bool) 
         raise typer.Exit(EXIT_NOT_AS_IT_SHOULD)
 
 
-async def note_look(store: Store, alert_id: int) -> None:
+async def note_alert_look(store: Store, alert_id: int) -> None:
     """Put into the audit log that the alert of a covert entry is about to be shown to whoever runs the command.
 
     Raises:

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +23,7 @@ from collector.errors import ConfigurationError, NotFoundError, StoreError, Stor
 from collector.hotlists.comparing import Difference, Digests, difference
 from collector.hotlists.reading import HotlistFile
 from collector.hotlists.room import check_room
+from collector.hotlists.times import utc_text
 from collector.store import alerts, audit, drafts, hotlist_history, hotlists
 from collector.store.database import Store, Transaction
 from collector.store.drafts import Draft
@@ -104,6 +104,7 @@ async def import_hotlist(
     Raises:
         ConfigurationError: the name cannot be a list's.
         StoreRefusedError: another import of this list came between; nothing has changed.
+        NoRoomError: the disk has no room for it; nothing has changed.
         StoreError: the store cannot be reached; nothing has changed.
     """
     check_name(name)
@@ -259,7 +260,7 @@ async def _attempt(
         numbers, before = await digests_at(tx, draft.name, draft.base, by_hand=False)
         by_hand = await hotlist_history.count_at(tx, draft.name, draft.base, by_hand=True)
     differs = await asyncio.to_thread(difference, before, target.digests, target.counts)
-    check_room(store, int(np.count_nonzero(differs.begin)), int(np.count_nonzero(differs.end)))
+    await check_room(store, int(np.count_nonzero(differs.begin)), int(np.count_nonzero(differs.end)))
     await _write_draft(store, draft, target, differs, numbers, progress)
     made = dataclasses.replace(
         made,
@@ -341,23 +342,30 @@ async def _write_draft(
         progress(done, of)
 
 
-async def clear_away(store: Store, name: str, only: Draft | None = None) -> None:
+async def clear_away(store: Store, name: str, only: Draft | None = None) -> bool:
     """Clear away what earlier imports of the list have left, in transactions that nobody has to wait for.
 
     Args:
         store: where.
         name: the list.
         only: the draft that is given up, so that another's is let be; None for whichever there is.
+
+    Returns:
+        Whether something was there to clear away that nobody writes.
     """
     async with store.read() as tx:
         if not await drafts.is_drafting(tx, name):
-            return
+            return False
     async with store.write() as tx:
         await drafts.close(tx, name, only)
+        # Another may have cleared it away meanwhile, or begun anew.
+        if await drafts.is_being_written(tx, name) or not await drafts.is_drafting(tx, name):
+            return False
     after: int | None = 0
     while after is not None:
         async with store.write() as tx:
             after = await drafts.clear_closed(tx, name, after, _CHUNK)
+    return True
 
 
 class _OvertakenError(Exception):
@@ -370,10 +378,9 @@ def _overtaken(name: str, by: hotlist_history.Version | None) -> StoreRefusedErr
             f"hotlist {name}: another import of it began meanwhile and goes first; nothing was changed, run it "
             "again if it is the newer"
         )
-    when = datetime.fromtimestamp(by.made.at_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return StoreRefusedError(
         f"hotlist {name}: another import of it came between: version {by.number} of {by.made.source} by {by.made.by}, "
-        f"{when}; nothing was changed, run it again if it is the newer"
+        f"{utc_text(by.made.at_ns)}; nothing was changed, run it again if it is the newer"
     )
 
 

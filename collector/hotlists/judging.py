@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from collector.config import HotlistFeed, Hotlists
+from collector.hotlists.times import utc_text
 from collector.store import feeds, hotlist_history
 from collector.store.database import Transaction
 from collector.store.hotlist_history import Largest
@@ -80,7 +80,7 @@ def shrinking(rows: int, standing: Standing, limits: Limits) -> Iterator[str]:
     elif most is not None and rows < most.entries * least:
         yield (
             f"it has {rows} entries, {1 - rows / most.entries:.0%} fewer than version {most.version} of "
-            f"{_time(most.at_ns)}, which had {most.entries}: does the list lose some with every file?"
+            f"{utc_text(most.at_ns)}, which had {most.entries}: does the list lose some with every file?"
         )
 
 
@@ -104,9 +104,7 @@ async def not_newer(tx: Transaction, name: str, sha256: bytes, written_at_ns: in
         return (f"it is not newer: it is the file of version {same.number}, and version {last.number} came after that",)
     last_ns = last.made.written_at_ns
     if last_ns is not None and written_at_ns < last_ns:
-        return (f"it is not newer: it was last written {_time(written_at_ns)}, and the last one {_time(last_ns)}",)
+        return (
+            f"it is not newer: it was last written {utc_text(written_at_ns)}, and the last one {utc_text(last_ns)}",
+        )
     return ()
-
-
-def _time(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns // 1_000_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"

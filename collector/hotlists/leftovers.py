@@ -44,9 +44,9 @@ async def clear(store: Store, before: Drafts) -> Drafts:
                 draft = Draft(name, head.version, head.draft_mark, head.draft or _CLOSED)
                 now[name] = (draft, *await listing.drafted_size(tx, name, head.draft_mark))
     for name, (draft, begun, ended) in now.items():
-        if draft.token == _CLOSED or before.get(name) == (draft, begun, ended):
-            # It alone: another import may have begun meanwhile.
-            await clear_away(store, name, draft)
+        given_up = draft.token == _CLOSED or before.get(name) == (draft, begun, ended)
+        # It alone: another import may have begun meanwhile.
+        if given_up and await clear_away(store, name, draft):
             _log.warning("broken_import_cleared_away", list=name, entries=begun)
     return now
 

@@ -2,12 +2,14 @@
 
 Whoever reviews an entry is a user of the collector who supervises, and is not one of those who made it, edited it or
 asked for it: not their account, by ``sudo`` or not, nor anybody whose user name has a word in common with the name of
-one of them. That a person has two users, or an account that says nothing of its user's name, cannot be seen from here.
+one of them, or ends with one (``mdiaz``). Accents and ranks do not count. That a person has two users, or an account
+that says nothing of its user's name, cannot be seen from here.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from collector.domain.hotlists import Entry
 from collector.errors import ConfigurationError, ConflictError, NotFoundError, PermissionDeniedError
@@ -19,8 +21,16 @@ from collector.store.users import Role
 
 REVIEWS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 """Who may review what others have entered."""
-# Shorter ones are initials.
-_WORD = re.compile(r"[^\W_]{3,}")
+# A letter alone is an initial.
+_WORD = re.compile(r"[^\W_]{2,}")
+# Of fewer letters too many names end with another: `Adrian` and `Ian`.
+_LEAST_ENDING = 4
+_RANK = re.compile(
+    "agent|asst|capt|captain|chief|cmdr|col|colonel|commander|constable|corporal|cpl|cpt|dep|deputy|det|detective|"
+    "director|dispatcher|insp|inspector|inv|investigator|lieutenant|lt|ltc|maj|major|marshal|miss|mr|mrs|ms|ofc|ofcr|"
+    "off|officer|patrol|patrolman|pfc|po|ptl|ranger|sergeant|sgt|sheriff|special|supervisor|supt|superintendent|"
+    "tpr|trooper"
+)
 _BY_SUDO = re.compile(r"cli:.* \(sudo (?P<name>.+)\)")
 
 
@@ -31,9 +41,9 @@ def person(who: str) -> str:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two accounts, or an account and a name, may be one person's: ``m.diaz`` and ``Sgt. Diaz``."""
+    """Whether two accounts, or an account and a name, may be one person's: ``mdiaz`` and ``Sgt. Díaz``."""
     first, second = person(one), person(other)
-    return first == second or not _words(first).isdisjoint(_words(second))
+    return first == second or any(_meet(word, with_) for word in _words(first) for with_ in _words(second))
 
 
 async def approve(store: Store, entry_id: int, *, who: str, at_ns: int) -> Entry:
@@ -123,4 +133,12 @@ async def _to_review(tx: Transaction, entry_id: int, who: str) -> Entry:
 
 def _words(name: str) -> set[str]:
     # Of an address only what is before the @: everybody of an agency shares the rest.
-    return set(_WORD.findall(name.partition("@")[0]))
+    decomposed = unicodedata.normalize("NFKD", name.partition("@")[0])
+    words = set(_WORD.findall("".join(one for one in decomposed if not unicodedata.combining(one))))
+    # Whoever is called Major has nothing else.
+    return {one for one in words if not _RANK.fullmatch(one)} or words
+
+
+def _meet(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return short == long or (len(short) >= _LEAST_ENDING and long.endswith(short))

@@ -7,6 +7,9 @@ An incident alerts once. It does as soon as two devices agree and it is likely e
 otherwise when nobody can tell any more, and it is likely enough then. A doubtful one waits for those who could still
 speak against it, a few seconds, and a sure one for nobody. What comes later strengthens the alert or says that it is no
 longer supported; it never takes it back.
+
+Links are seconds apart, and until the last has caught up one shooting may look like several incidents. So beside one
+that has alerted, another that may prove to be the same waits for that, too: its shots join the first, or it alerts.
 """
 
 from __future__ import annotations
@@ -20,10 +23,12 @@ from collector.domain import Support
 from collector.incidents.judging import Judged, judge
 from collector.incidents.records import Change, Heard, KeptIncident, Known, Listener, Neighbourhood, Standing
 from collector.incidents.rules import Rules
-from collector.incidents.solving import Found, solve
+from collector.incidents.solving import Found, may_be_one, solve
 
 # Two devices that agree on the time of a sound are seldom both wrong about it.
 _AGREE = 2
+# So long after it was heard, and after the first word of it, the links of its sensors have usually caught up.
+_CAUGHT_UP_NS = 20_000_000_000
 # What a sensor within so many times its earshot hears or not belongs to what was known of an incident.
 _AROUND = 3
 # What is computed around another origin differs by a little; in degrees 0.1 m, in everything else 0.05 of its unit.
@@ -46,20 +51,46 @@ def changes(near: Neighbourhood, now_ns: int, rules: Rules) -> list[Change]:
     found = solve(near.shots, lambda shots: _who_listened(shots, near), now_ns, rules)
     numbers = _numbers(found)
     for_whom = _match(found, near.kept)
-    new: list[Change] = []
-    for at, one in enumerate(found):
-        before = near.kept.get(for_whom.get(at, 0))
+    befores = [near.kept.get(for_whom.get(at, 0)) for at in range(len(found))]
+    by_place: dict[int, Change] = {}
+    alerting: list[Found] = []
+    for at in sorted(range(len(found)), key=lambda at: _first_to_alert(found[at], befores[at])):
+        one, before = found[at], befores[at]
         listening = _listening(one, near.listeners, rules) if before is None else before.listening
         judged = judge(one, listening, now_ns, rules)
+        if _standing(before) is None and any(may_be_one(one, other, rules) for other in alerting):
+            judged = _until_links_have_caught_up(judged, one, before, now_ns)
         change = _change(numbers[at], before, judged, listening, rules)
         if change is not None:
-            new.append(change)
+            by_place[at] = change
+        standing = _standing(before) if change is None else change.alert
+        if standing is not None and standing.support is not Support.UNSUPPORTED:
+            alerting.append(one)
+    new = [by_place[at] for at in sorted(by_place)]
     taken = set(for_whom.values())
     for incident_id in sorted(near.kept.keys() - taken):
         gone = _gone(near.kept[incident_id], near, found, for_whom)
         if gone is not None:
             new.append(gone)
     return new
+
+
+def _standing(before: KeptIncident | None) -> Standing | None:
+    return None if before is None else before.alert
+
+
+def _first_to_alert(one: Found, before: KeptIncident | None) -> tuple[bool, bool, int, int]:
+    """Order incidents by who alerts, if only one of them does: what people know of, then what is known best."""
+    return _standing(before) is None, not one.is_placed_well, -len(one.microphones), one.first_ns
+
+
+def _until_links_have_caught_up(judged: Judged, found: Found, before: KeptIncident | None, now_ns: int) -> Judged:
+    """Return what is known as of an incident that is not settled before the links have caught up."""
+    since_told_ns = now_ns + _CAUGHT_UP_NS if before is None else before.settles_at_ns or 0
+    caught_up_ns = max(found.first_ns + _CAUGHT_UP_NS, since_told_ns)
+    if judged.known.historical or caught_up_ns <= now_ns:
+        return judged
+    return replace(judged, at_worst=None, settles_at_ns=max(caught_up_ns, judged.settles_at_ns or 0))
 
 
 def _who_listened(shots: Iterable[Heard], near: Neighbourhood) -> tuple[Listener, ...]:
@@ -124,7 +155,7 @@ def _change(
     known, differs = judged.known, True
     if before is not None and before.merged_into is None and alike(before.known, known):
         known, differs = before.known, False
-    standing = None if before is None else before.alert
+    standing = _standing(before)
     alert = _stand(standing, None if before is None else before.known, replace(judged, known=known), alert_from)
     changed = differs or alert != standing
     if not changed and before is not None and before.settles_at_ns == judged.settles_at_ns:

@@ -4,10 +4,6 @@ Shots of sensors that are too far apart to hear one another's are kept apart. Th
 locator; the others, and those of sensors that the locator rejects, only say what was heard: each goes to the series
 that it could have heard, and what could have heard none of them makes an incident without a point. So every shot is in
 one incident, and a sensor whose clock is wrong makes no second one of the same shots.
-
-Nor do those that have not told of all they heard: rounds of one place and their echoes look like several incidents
-until the links of enough sensors have caught up. So only a place that is known well sets incidents within earshot and
-seconds of each other apart; what has none joins the surest of those that it may be one with.
 """
 
 from __future__ import annotations
@@ -36,8 +32,7 @@ _GAP_S = 5.0
 _SLACK_S = 0.5
 _ECHO_S = 2.0
 _WRONG_CLOCK_S = 5.0
-# What began no farther apart may be one that has not been heard in full yet: few shootings last longer, and a machine
-# that is taken for gunfire for hours takes in none that comes later.
+# What began no farther apart may be one shooting of which not all has been told.
 _BEGUN_S = 30.0
 _CORNERS = 24
 # What a good satellite receiver is off by from one fix to the next.
@@ -103,6 +98,15 @@ class Found:
         """When it was first heard."""
         return min(shot.heard_at_ns for shot in self.shots)
 
+    def heard_ns(self, microphone: Microphone) -> list[int]:
+        """Return when one of its microphones heard it."""
+        return [shot.heard_at_ns for shot in self.shots if (shot.device, shot.microphone, shot.place) == microphone.key]
+
+    @property
+    def is_placed_well(self) -> bool:
+        """Whether it is known where it was: on the word of three sites there is always some place."""
+        return self.placed and self.solution.x_m is not None and self.solution.confidence != "low"
+
 
 def solve(
     shots: Iterable[Heard], listening: Callable[[Sequence[Heard]], Iterable[Listener]], now_ns: int, rules: Rules
@@ -119,6 +123,29 @@ def solve(
     for near in _components(_standing_still(shots), 2 * rules.audible_m):
         found += _Area(near, listening(near), now_ns, rules).solve()
     return sorted(found, key=lambda one: (one.first_ns, min(shot.id for shot in one.shots)))
+
+
+def may_be_one(one: Found, other: Found, rules: Rules) -> bool:
+    """Whether two that were found together may prove to be one, once all that was heard of them has been told.
+
+    Of rounds and their echoes that only some sensors have told of, several incidents are found. Two that are placed
+    well are two. Others may be one if they began within seconds, and a sound of the one may have followed a sound of
+    the other: as the rounds of one shooting do, at sensors that may hear the same.
+    """
+    well = one.is_placed_well and other.is_placed_well
+    if one.frame is not other.frame or well or abs(one.first_ns - other.first_ns) > _BEGUN_S * _S:
+        return False
+    return any(
+        _may_follow(a, b, one, other, rules) for a in one.microphones.values() for b in other.microphones.values()
+    )
+
+
+def _may_follow(a: Microphone, b: Microphone, one: Found, other: Found, rules: Rules) -> bool:
+    away_m = math.hypot(a.sensor.x_m - b.sensor.x_m, a.sensor.y_m - b.sensor.y_m)
+    longest_ns = (_GAP_S + away_m / _SOUND_MPS) * _S
+    return away_m <= 2 * rules.audible_m and bool(
+        np.abs(np.subtract.outer(one.heard_ns(a), other.heard_ns(b))).min() <= longest_ns
+    )
 
 
 class _Area:
@@ -155,7 +182,7 @@ class _Area:
                 still_left.append(shot)
                 continue
             self._attach(home, shot, alone)
-        return self._joined([*found, *self._unplaceable(still_left)], alone)
+        return [*found, *self._unplaceable(still_left)]
 
     def _located(self, timed: Sequence[Heard]) -> list[Incident]:
         if not timed:
@@ -193,31 +220,6 @@ class _Area:
         rejected = {one.sensor: one.why for each in found for one in each.solution.rejected}
         kept = [one for one in found if len(one.microphones) > 1 or not rejected.keys() & one.microphones.keys()]
         return kept, rejected
-
-    def _joined(self, found: Sequence[Found], rejected: Mapping[str, str]) -> list[Found]:
-        """Join what is not surely elsewhere to the surest that it may be one with, so that it alerts once."""
-        apart: list[Found] = []
-        for one in sorted(found, key=_surest_first):
-            home = next((other for other in apart if not _sure(one) and self._may_be_one(one, other)), None)
-            if home is None:
-                apart.append(one)
-                continue
-            for shot in one.shots:
-                self._attach(home, shot, rejected)
-        return apart
-
-    def _may_be_one(self, one: Found, other: Found) -> bool:
-        """Whether a round of the one may have followed a round of the other: their sensors may hear the same."""
-        if abs(one.first_ns - other.first_ns) > _BEGUN_S * _S:
-            return False
-        for a, of_a_ns in _heard_when(one.shots).items():
-            for b, of_b_ns in _heard_when(other.shots).items():
-                here, there = self._microphones[a].sensor, self._microphones[b].sensor
-                away_m = math.hypot(here.x_m - there.x_m, here.y_m - there.y_m)
-                longest_ns = (_GAP_S + away_m / _SOUND_MPS) * _S
-                if away_m <= 2 * self._audible_m and np.abs(np.subtract.outer(of_a_ns, of_b_ns)).min() <= longest_ns:
-                    return True
-        return False
 
     def _home(self, shot: Heard, found: Iterable[Found]) -> Found | None:
         """Return the series that a shot fits that no location rests on; None if it could have heard none of them."""
@@ -357,24 +359,6 @@ def _series(shots: Sequence[Heard], gap_s: float) -> Iterator[list[Heard]]:
         run.append(shot)
     if run:
         yield run
-
-
-def _heard_when(shots: Iterable[Heard]) -> dict[tuple[str, str, Place | None], list[int]]:
-    """Return the times of each microphone."""
-    times_ns: defaultdict[tuple[str, str, Place | None], list[int]] = defaultdict(list)
-    for shot in shots:
-        times_ns[shot.device, shot.microphone, shot.place].append(shot.heard_at_ns)
-    return times_ns
-
-
-def _sure(one: Found) -> bool:
-    """Whether it is known where it was: three sites always agree on some place."""
-    return one.solution.x_m is not None and one.solution.confidence != "low"
-
-
-def _surest_first(one: Found) -> tuple[bool, bool, int, int, int, int]:
-    most = -len(one.microphones), -len(one.solution.rounds)
-    return not _sure(one), one.solution.x_m is None, *most, one.first_ns, min(shot.id for shot in one.shots)
 
 
 def _slack_s(shot: Heard, sensor: Sensor, solution: Incident) -> float:

@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Compiled, Dialect, Table, bindparam, insert, update
+from sqlalchemy import ColumnElement, Compiled, Dialect, String, Table, Text, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -61,7 +61,9 @@ class Bulk:
     def _write_insertion_of_arrays(self, dialect: Dialect) -> str:
         quoted = dialect.identifier_preparer.quote
         names = ", ".join(map(quoted, self._columns))
-        types = [self._table.c[name].type.compile(dialect) for name in self._columns]
+        # Texts as such: a cast to a length would cut what is too long, where the column refuses it.
+        kinds = [self._table.c[name].type for name in self._columns]
+        types = [(Text() if isinstance(kind, String) else kind).compile(dialect) for kind in kinds]
         arrays = ", ".join(f"CAST(${number} AS {kind}[])" for number, kind in enumerate(types, 1))
         # Ordered, or nothing says in which order rows are numbered.
         select = f"SELECT {names} FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, nth) ORDER BY nth"  # noqa: S608 - names of our own tables

@@ -37,7 +37,7 @@ NUMBERS_A_STATEMENT = 10_000
 WHOLE = frozenset({"import", "approved", "rollback"})
 """What makes a version of a whole list, not of single entries."""
 DECIDED = frozenset({"approved", "rollback"})
-"""Those of which somebody has decided that the list may be so much smaller."""
+"""Those that somebody has looked at, whatever was doubtful: how much a list may shrink is measured from them on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Made:
         source: the file, feed or person that it came from.
         source_sha256: of the file, where there was one.
         confirmed_at_ns: when its source last said that the list is so; None for what it was before.
-        written_at_ns: when the file was last written, if somebody imported one.
+        written_at_ns: when the file was last written, as the file or its source says; None where nobody knows.
         added: entries that were not there.
         changed: entries of the same key that differ.
         removed: entries that are no longer there.

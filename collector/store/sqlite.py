@@ -12,7 +12,7 @@ from typing import Any
 import aiosqlite
 from sqlalchemy import Connection, event, exc
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from collector.errors import ConfigurationError, StoreError, StoreRefusedError
 from collector.store.backends import from_json, to_json
@@ -144,6 +144,12 @@ class Sqlite:
                 "changed, try again once it has ended (a copy or repair of the file, or a second collector?)"
             )
         return reason
+
+
+async def unused_bytes(tx: AsyncConnection) -> int:
+    """Return how much of the file holds nothing any more, and is filled before the file grows."""
+    pages = (await tx.exec_driver_sql("PRAGMA freelist_count")).scalar_one()
+    return int(pages * (await tx.exec_driver_sql("PRAGMA page_size")).scalar_one())
 
 
 def _on_begin(connection: Connection) -> None:

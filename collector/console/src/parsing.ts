@@ -195,6 +195,16 @@ const fieldOutcome = (part: Part): FieldOutcome => ({ outcome: part.text("outcom
 /** @throws Unreadable */
 export const incidentOf = (value: unknown): Incident => incident(new Part(value, "incident"));
 
+/** What is not worth losing an alert for: null if it cannot be read. Whether a record is confirmed is said apart. */
+function readable<T>(read: () => T | null): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Unreadable) return null;
+    throw error;
+  }
+}
+
 /** @throws Unreadable if not even its number, its state or its times can be read. */
 export function alertOf(value: unknown): Alert {
   const part = new Part(value, "alert");
@@ -216,9 +226,9 @@ export function alertOf(value: unknown): Alert {
     closed_at: part.maybe("closed_at", text),
     suppressed: part.maybe("suppressed", number) ?? 0,
     sites: part.has("trail") ? part.parts("trail", (point) => point.text("site")) : [],
-    image_check: part.maybe("image_check", (fields, name) => imageCheck(fields.part(name))),
-    record_check: part.maybe("record_check", (fields, name) => recordCheck(fields.part(name))),
-    field_outcome: part.maybe("field_outcome", (fields, name) => fieldOutcome(fields.part(name))),
+    image_check: readable(() => part.maybe("image_check", (fields, name) => imageCheck(fields.part(name)))),
+    record_check: readable(() => part.maybe("record_check", (fields, name) => recordCheck(fields.part(name)))),
+    field_outcome: readable(() => part.maybe("field_outcome", (fields, name) => fieldOutcome(fields.part(name)))),
     confirm_by: part.maybe("confirm_by", text),
     // A collector that does not say so has confirmed nothing.
     confirmed: part.has("confirmed") && part.truth("confirmed"),

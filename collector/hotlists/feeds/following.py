@@ -28,6 +28,7 @@ from collector.hotlists.feeds.records import Delivery, FeedError, Source
 from collector.hotlists.feeds.schedule import next_ns
 from collector.hotlists.feeds.snapshot_folder import SnapshotFolder
 from collector.hotlists.judging import Limits, shrinking, standing_of
+from collector.hotlists.room import NoRoomError
 from collector.store import feeds
 from collector.store.database import Transaction
 from collector.store.feeds import FeedStanding, Snapshot, SnapshotState
@@ -55,11 +56,28 @@ class Lists(Protocol[_File]):
         ...
 
     async def put_in_force(
-        self, file: _File, path: Path, name: str, feed: HotlistFeed, at_ns: int, despite: Sequence[str]
+        self,
+        file: _File,
+        path: Path,
+        name: str,
+        feed: HotlistFeed,
+        at_ns: int,
+        written_at_ns: int | None,
+        despite: Sequence[str],
     ) -> int:
-        """Make it the feed's list; return the list's version. ``despite`` is what somebody has approved it for.
+        """Make it the feed's list; return the list's version.
+
+        Args:
+            file: what ``read`` returned.
+            path: of the file.
+            name: the file's name, for the record.
+            feed: whose list.
+            at_ns: UTC.
+            written_at_ns: UTC, how old the file is by what its source says; None where it does not.
+            despite: what somebody has approved it for.
 
         Raises:
+            NoRoomError: the disk has no room for it; nothing has changed.
             StoreError: nothing has changed.
         """
         ...
@@ -130,7 +148,7 @@ class FeedFollower(Generic[_File]):
             if delivery is not None:
                 delivery = _made_by(delivery, self._clock.utc_ns())
                 await self._take(delivery, standing)
-        except (FeedError, ConfigurationError, StoreRefusedError) as error:
+        except (FeedError, ConfigurationError, StoreRefusedError, NoRoomError) as error:
             problem = str(error)
         except (StoreError, OSError):
             raise
@@ -175,7 +193,7 @@ class FeedFollower(Generic[_File]):
             return
         at_ns = self._clock.utc_ns()
         version = await self._lists.put_in_force(
-            file, delivery.path, self._named(delivery.name), self._feed, at_ns, why
+            file, delivery.path, self._named(delivery.name), self._feed, at_ns, delivery.made_at_ns, why
         )
         await self._note(delivery, standing, taken=True, approved=approved)
         _log.info("feed_delivered", feed=self._feed.name, list=self._feed.list, version=version, entries=rows)
@@ -192,8 +210,11 @@ class FeedFollower(Generic[_File]):
         at_ns, named = self._clock.utc_ns(), self._named(last.source)
         try:
             file, _ = await asyncio.to_thread(self._lists.read, path, last.source, self._feed)
-            version = await self._lists.put_in_force(file, path, named, self._feed, at_ns, [last.why])
-        except (ConfigurationError, StoreRefusedError) as error:
+            # Whatever came after it has superseded it: it is the last delivery, whose age is known.
+            version = await self._lists.put_in_force(
+                file, path, named, self._feed, at_ns, standing.made_at_ns, [last.why]
+            )
+        except (ConfigurationError, StoreRefusedError, NoRoomError) as error:
             await self._give_back(last, str(error))
             return
         except (StoreError, OSError):

@@ -58,7 +58,14 @@ class FeedLists:
         return file, file.size
 
     async def put_in_force(
-        self, file: HotlistFile, path: Path, name: str, feed: HotlistFeed, at_ns: int, despite: Sequence[str]
+        self,
+        file: HotlistFile,
+        path: Path,
+        name: str,
+        feed: HotlistFeed,
+        at_ns: int,
+        written_at_ns: int | None,
+        despite: Sequence[str],
     ) -> int:
         """Make it the feed's list, and have earlier reads searched for what it adds, as ``Lists.put_in_force``."""
         who, entries = f"feed:{feed.name}", self.settings.entries
@@ -82,6 +89,7 @@ class FeedLists:
             source=name,
             who=who,
             at_ns=at_ns,
+            written_at_ns=written_at_ns,
             criminal_justice=self.settings.rules(feed.list).criminal_justice or None,
             despite=despite,
             also=also,

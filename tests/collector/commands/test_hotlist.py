@@ -1,5 +1,6 @@
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -169,6 +170,35 @@ def test_a_missing_file_exits_2(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["import", str(tmp_path / "no.csv"), "--list", "x", "--store", store])
     assert result.exit_code == 2
     assert "No such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("x" * 300, "File name too long"), ("loop/stolen.csv", "symbolic links"), ("dir", "Is a directory")],
+)
+def test_a_file_that_cannot_be_looked_at_exits_2_and_says_why(tmp_path: Path, path: str, said: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dir").mkdir()
+    store = sqlite_url(tmp_path / "c.db")
+    result = CliRunner().invoke(app, ["import", str(tmp_path / path), "--list", "x", "--store", store])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_a_folder_that_is_closed_to_whoever_imports_exits_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by its mode: for root every folder is open.
+    stat = Path.stat
+
+    def closed(self: Path, **how: Any) -> os.stat_result:
+        if self.name == "closed.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return stat(self, **how)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    store = sqlite_url(tmp_path / "c.db")
+    result = CliRunner().invoke(app, ["import", str(tmp_path / "closed.csv"), "--list", "x", "--store", store])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "closed.csv: cannot be read: Permission denied" in result.stderr
 
 
 _MAIN = "from collector.cli import main; main()"

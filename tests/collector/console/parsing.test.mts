@@ -70,3 +70,9 @@ test("of the revisions those with a verdict are verdicts", () => {
   ];
   assert.deepEqual(verdictsOf(revisions), [{ at: AT, verdict: "other", what: "nail gun", by: "ada" }]);
 });
+
+test("a check that cannot be read costs no alert", () => {
+  const parsed = alertOf({ ...hit, image_check: { plate: 7 }, record_check: "active", confirmed: false });
+  assert.ok(parsed.kind === "hit");
+  assert.deepEqual([parsed.image_check, parsed.record_check, parsed.confirmed], [null, null, false]);
+});

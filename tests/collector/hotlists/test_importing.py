@@ -235,7 +235,7 @@ async def test_an_import_that_is_overtaken_says_by_which_version_of_what(
 
     monkeypatch.setattr(importing, "_write_draft", overtaken)
     # As many rows in both: it is not their number that tells them apart.
-    with pytest.raises(StoreRefusedError, match=r"version 1 of other.csv by feed:x, 1970-01-01 00:00:00 UTC"):
+    with pytest.raises(StoreRefusedError, match=r"version 1 of other.csv by feed:x, 1970-01-01T00:00:00Z"):
         await import_text(store, "plate\nAA1\n")
     assert await in_force(store) == [("stolen", "XX9")]
 

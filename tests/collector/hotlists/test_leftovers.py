@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import structlog
 from sqlalchemy import func, select
 
 from collector.errors import StoreError
@@ -76,14 +77,29 @@ async def test_an_import_for_which_there_is_no_room_writes_nothing(
     monkeypatch.setattr(room.shutil, "disk_usage", lambda _: _Usage(2_000_000))
     if store.shared:
         # Of a server's disk nothing is known here.
-        room.check_room(store, 10**9, 0)
+        await room.check_room(store, 10**9, 0)
         return
     with pytest.raises(
-        StoreError, match=r"has 2 MB free, expected at least 5 MB for 10,000 entries; nothing was changed"
+        room.NoRoomError,
+        match=r"has 2 MB free, and the file 0 MB within it, expected at least 5 MB for 10,000 entries; nothing was",
     ):
         await import_plates(store, 10_000)
     assert await rows(store) == 0
     assert (await import_plates(store, 100)).added == 100
+
+
+async def test_what_was_cleared_away_is_room_for_the_next_import(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if store.shared:
+        # Of a server's disk nothing is known here.
+        return
+    await import_plates(store, 5)
+    await broken_off(store, 20_000)
+    assert await importing.clear_away(store, "stolen")
+    # What it wrote is not given back to the disk, which has no more.
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: _Usage(0))
+    assert (await import_plates(store, 1_000)).added == 995
+    with pytest.raises(room.NoRoomError, match=r"has 0 MB free, and the file [1-9]"):
+        await import_plates(store, 20_000)
 
 
 async def test_a_draft_that_was_closed_is_cleared_away_at_once(store: Store) -> None:
@@ -92,7 +108,9 @@ async def test_a_draft_that_was_closed_is_cleared_away_at_once(store: Store) -> 
     async with store.write() as tx:
         await drafts.close(tx, "stolen")
     assert await standing(store) == (1, 5, True)
-    await leftovers.clear(store, {})
+    with structlog.testing.capture_logs() as logs:
+        await leftovers.clear(store, {})
+    assert [(one["event"], one["list"]) for one in logs] == [("broken_import_cleared_away", "stolen")]
     assert (await standing(store), await rows(store)) == ((1, 5, False), 5)
 
 
@@ -106,6 +124,28 @@ async def test_a_draft_that_stands_still_is_cleared_away_and_one_that_grows_is_n
     await leftovers.clear(store, second)
     assert (await standing(store), await rows(store)) == ((1, 5, False), 5)
     assert await leftovers.clear(store, second) == {}
+
+
+@pytest.mark.parametrize("how", ["begun anew", "cleared"])
+async def test_what_somebody_else_cleared_away_is_not_said_to_be(
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    clear_away = leftovers.clear_away
+
+    async def overtaken(*arguments: Any) -> bool:
+        if how == "cleared":
+            assert await clear_away(store, "stolen")
+        else:
+            async with store.write() as tx:
+                await drafts.begin(tx, "stolen")
+        return await clear_away(*arguments)
+
+    monkeypatch.setattr(leftovers, "clear_away", overtaken)
+    await import_plates(store, 5)
+    await broken_off(store)
+    with structlog.testing.capture_logs() as logs:
+        await leftovers.clear(store, await leftovers.clear(store, {}))
+    assert logs == []
 
 
 async def test_an_import_whose_draft_was_taken_for_dead_begins_again(

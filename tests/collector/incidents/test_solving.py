@@ -5,12 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from collector.incidents.records import Heard, Listener, Place
 from collector.incidents.rules import Rules
-from collector.incidents.solving import solve
+from collector.incidents.solving import may_be_one, solve
 from collector.locate.projection import LocalFrame
 
 S = 1_000_000_000
@@ -172,42 +170,19 @@ def test_who_listened_and_was_silent_is_given_to_the_locator_once_it_could_have_
     assert given == [["a/mast", "b/mast"], ["a/mast", "b/mast", "e"], ["a/mast", "b/mast"]]
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_whatever_has_been_told_of_it_so_far_a_shooting_is_one_incident(live_fire: Any, data: st.DataObject) -> None:
-    # Links stall and devices lag: each has told of its first few, by a clock that is milliseconds off.
-    told: list[Heard] = []
-    for device, ((x_m, y_m, up_m), sounds) in live_fire.items():
-        off_ms = data.draw(st.integers(-6, 6), label=f"{device} off")
-        so_far = data.draw(st.integers(0, len(sounds)), label=f"{device} told of")
-        for at, (at_s, snr) in enumerate(sounds[:so_far], start=1):
-            heard_at_ns = round((at_s + off_ms / 1e3) * S)
-            one = replace(
-                heard(len(told) + 1, "a"), device=device, heard_at_ns=heard_at_ns, place=place(x_m, y_m, up_m)
-            )
-            told.append(replace(one, probability=0.99, snr_db=snr / 10, rounds=at))
-    listening = tuple(Listener(device, place(*where)) for device, (where, _) in live_fire.items())
-    assert len(solved(told, listening)) == (1 if told else 0)
-
-
-@pytest.mark.parametrize("after_s", [0.7, 1.6, 4.0])
-def test_two_that_are_located_stay_two_however_soon_the_second_follows(after_s: float) -> None:
-    shots = [heard(at, device) for at, device in enumerate(CORNERS, start=1)]
-    shots += [heard(10 + at, device, at_s=after_s, fired=(-90.0, -60.0)) for at, device in enumerate(CORNERS)]
-    assert [ids(one) for one in solved(shots)] == [[1, 2, 3, 4, 5], [10, 11, 12, 13, 14]]
-
-
-def test_a_machine_that_one_takes_for_gunfire_takes_no_shooting_in() -> None:
-    machine = [heard(at, "e", at_s=3.0 * at - 60, probability=0.97) for at in range(1, 30)]
-    shooting = [heard(100 + at, device, at_s=8.0) for at, device in enumerate(("a", "b", "c", "d"))]
-    for some in (shooting, shooting[:2]):
-        before, now = solved([*machine, *some])
-        assert set(ids(before)) < {shot.id for shot in machine}
-        assert set(ids(now)) > {shot.id for shot in some}
-
-
-def test_rounds_of_which_different_sensors_tell_are_one_until_a_place_is_known() -> None:
-    first, second = [heard(1, "a"), heard(2, "b")], [heard(3, "c", at_s=2.0), heard(4, "d", at_s=2.0)]
-    (found,) = solved([*first, *second])
-    assert ids(found) == [1, 2, 3, 4]
-    assert set(found.others) == {"c/mast", "d/mast"} or set(found.others) == {"a/mast", "b/mast"}
+def test_two_that_are_placed_well_are_two_and_others_may_be_one_if_they_began_together_within_earshot() -> None:
+    here = [heard(at, device) for at, device in enumerate(CORNERS, start=1)]
+    there = [heard(10 + at, device, at_s=4, fired=(-40.0, -60.0)) for at, device in enumerate(CORNERS)]
+    first, second = solved([*here, *there])
+    assert first.is_placed_well
+    assert second.is_placed_well
+    assert not may_be_one(first, second, Rules())
+    whole, part = solved([*here, *there[:2]])
+    assert (whole.is_placed_well, part.is_placed_well) == (True, False)
+    assert may_be_one(whole, part, Rules())
+    assert may_be_one(part, whole, Rules())
+    for after_s in (11, 31):
+        later = [heard(10 + at, device, at_s=after_s) for at, device in enumerate(("a", "b"))]
+        assert not may_be_one(*solved([*here, *later]), Rules())
+    far = [replace(one, id=20 + one.id, device=f"far-{one.device}", place=place(5_000, 5_000)) for one in here[:2]]
+    assert not may_be_one(*solved([*here, *far]), Rules())

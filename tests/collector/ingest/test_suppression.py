@@ -50,8 +50,8 @@ async def drive(street: Any, make: Any, *passes: tuple[str, int], last: Any = No
         await street.settle(replace(received, **at, **boot))
 
 
-async def revise(street: Any, make: Any, name: str, track: int, text: str) -> None:
-    await street.settle(street.devices[name].publish(make.plate_read(text, track, 1)))
+async def revise(street: Any, make: Any, name: str, track: int, text: str, revision: int = 1) -> None:
+    await street.settle(street.devices[name].publish(make.plate_read(text, track, revision)))
 
 
 async def alerts_of(street: Any) -> list[Any]:
@@ -306,6 +306,17 @@ async def test_a_revision_calls_whoever_has_looked_as_a_further_read_does(street
     await revise(street, make, "lpr-1", 1, "7ABC123")
     (alert,) = await alerts_of(street)
     assert (alert.soundings, alert.support) == (2, Support.STRENGTHENED)
+
+
+async def test_what_people_have_stood_down_from_calls_again_when_it_is_supported_again(street: Any, make: Any) -> None:
+    await drive(street, make, ("lpr-1", 0), text="7ABC12X", last=LIKELY)
+    await look(street)
+    await revise(street, make, "lpr-1", 1, "7ABC128")
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.support) == (1, Support.UNSUPPORTED)
+    await revise(street, make, "lpr-1", 1, "7ABC123", 2)
+    (alert,) = await alerts_of(street)
+    assert (alert.soundings, alert.support) == (2, Support.RAISED)
 
 
 async def test_a_historical_alert_does_not_call_whoever_has_looked(street: Any, make: Any) -> None:

@@ -1,8 +1,10 @@
 """Many rows into one table: all of them, in their order, however many there are."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy.schema import CreateTable
 
+from collector.errors import StoreRefusedError
 from collector.store import tables
 from collector.store.bulk import CHUNK, Bulk
 from collector.store.database import Store
@@ -19,3 +21,17 @@ async def test_rows_are_inserted_in_their_order(store: Store, count: int) -> Non
         feed = tables.feed.c
         found = await tx.execute(select(feed.ref, feed.kind).order_by(feed.number))
         assert [tuple(row) for row in found] == rows
+
+
+async def test_what_is_too_long_for_its_column_is_never_cut(store: Store) -> None:
+    table = Table("short", MetaData(), Column("id", Integer, primary_key=True), Column("text", String(3)))
+    async with store.write() as tx:
+        await tx.execute(CreateTable(table))
+    try:
+        async with store.write() as tx:
+            await Bulk(table, ("id", "text")).insert(tx, [(1, "four")])
+    except StoreRefusedError:
+        assert store.shared
+        return
+    async with store.read() as tx:
+        assert (await tx.execute(select(func.length(table.c.text)))).scalar_one() == 4

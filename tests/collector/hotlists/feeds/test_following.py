@@ -18,6 +18,7 @@ from collector.hotlists.feeds import following
 from collector.hotlists.feeds.following import FeedFollower
 from collector.hotlists.feeds.records import Delivery, FeedError
 from collector.hotlists.feeds.snapshot_folder import SnapshotFolder
+from collector.hotlists.room import NoRoomError
 from collector.store import back_searches, drafts, feeds, tables
 from collector.store.database import Store
 from collector.store.entries import EntryRow, values
@@ -62,7 +63,14 @@ class PlainLists:
         return lines, len(lines)
 
     async def put_in_force(
-        self, file: list[str], path: Path, name: str, feed: HotlistFeed, at_ns: int, despite: Sequence[str]
+        self,
+        file: list[str],
+        path: Path,
+        name: str,
+        feed: HotlistFeed,
+        at_ns: int,
+        written_at_ns: int | None,
+        despite: Sequence[str],
     ) -> int:
         if self.fails is not None:
             raise self.fails
@@ -209,7 +217,9 @@ async def test_what_was_a_week_ago_is_no_measure(bench: Bench) -> None:
     assert "fewer than version 2" in (await bench.waiting())[0].why
 
 
-@pytest.mark.parametrize("fails", [StoreRefusedError("too many patterns"), ZeroDivisionError("ours")])
+@pytest.mark.parametrize(
+    "fails", [StoreRefusedError("too many patterns"), NoRoomError("no room"), ZeroDivisionError("ours")]
+)
 async def test_an_approved_delivery_that_cannot_be_put_in_force_waits_again_and_says_why(
     bench: Bench, fails: Exception
 ) -> None:
@@ -223,7 +233,7 @@ async def test_an_approved_delivery_that_cannot_be_put_in_force_waits_again_and_
         [again] = await bench.waiting()
         assert again.why.startswith("it has 10 entries")
         assert again.why.count("was approved, but cannot be put in force") == 1
-        assert again.why.endswith(str(fails) if isinstance(fails, StoreRefusedError) else f"{fails!r}")
+        assert again.why.endswith(str(fails) if isinstance(fails, StoreError) else f"{fails!r}")
         assert (again.decided_by, await bench.listed(), await bench.wants()) == (None, 100, ["snapshot-waits"])
     bench.lists.fails = None
     await reviewing.decide(bench.store, waiting.id, approved=True, who="cli:ann", at_ns=5)
@@ -321,6 +331,23 @@ async def test_what_cannot_be_fetched_or_read_changes_nothing_and_is_reported(be
     assert (await bench.standing()).problem == ""
 
 
+async def test_a_delivery_for_which_there_is_no_room_is_reported_and_asked_about_again_with_back_off(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_LOOK_S", 0.001)
+    await bench.deliver(5, "one")
+    bench.lists.fails = NoRoomError("the disk has 2 MB free")
+    bench.source.has = (b"AA1\nAA2\nAA3\nAA4\nAA5\nAA6", "two", None)
+    bench.clock.advance(HOUR_NS)
+    await bench.follow_until(lambda: _is(_problem(bench), "the disk has 2 MB free"))
+    assert (await bench.wants(), await bench.listed()) == (["feed-fails"], 5)
+    # It was tried, so the schedule says when it is again.
+    assert (await bench.standing()).tried_at_ns == bench.clock.utc_ns()
+    bench.lists.fails = None
+    await bench.follower.ask()
+    assert ((await bench.standing()).problem, await bench.listed()) == ("", 6)
+
+
 async def test_a_delivery_that_provokes_an_error_of_ours_is_reported_and_asked_about_again(bench: Bench) -> None:
     await bench.deliver(5, "one")
     await bench.deliver(b"\xff", "two")
@@ -361,7 +388,11 @@ async def test_it_is_asked_on_its_schedule_and_when_somebody_wants_it_now(bench:
     await bench.follow_until(lambda: _at_least(bench.source, asked + 1))
 
 
-async def _is(value: Any, expected: int) -> bool:
+async def _problem(bench: Bench) -> str:
+    return (await bench.standing()).problem
+
+
+async def _is(value: Any, expected: object) -> bool:
     return bool(await value == expected)
 
 
