@@ -148,7 +148,8 @@ class Alert(Model):
         int,
         Field(
             description="how often it has called for attention: raised, at a further site, read exactly after people "
-            "looked at what was likely, supported again after they looked, escalated, recalled, record not confirmed in time. Sound when it grows"
+            "looked at what was likely, supported again after they looked, escalated, recalled, record not confirmed "
+            "in time. Sound when it grows"
         ),
     ]
     escalate_at: Annotated[Time | None, Field(description="when it calls again unless somebody acknowledges it")]
