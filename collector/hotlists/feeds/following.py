@@ -219,7 +219,7 @@ class FeedFollower(Generic[_File]):
             return
         except (StoreError, OSError):
             raise
-        except Exception as error:  # noqa: BLE001 - as in ``ask``
+        except Exception as error:  # noqa: BLE001 - as above: one delivery must not end the upkeep of all lists
             _log.exception("feed_broke", feed=self._feed.name)
             await self._give_back(last, f"our error, not the source's: {error!r}")
             return

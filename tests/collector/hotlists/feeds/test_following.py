@@ -249,7 +249,7 @@ async def test_a_store_that_is_full_is_not_written_again_and_again(
     with structlog.testing.capture_logs() as logs:
         running = asyncio.create_task(bench.follower.follow())
         async with asyncio.timeout(10):
-            while sum(one["event"] == "feed_not_followed" for one in logs) < 4:  # noqa: ASYNC110 - tells nobody
+            while sum(one["event"] == "feed_not_followed" for one in logs) < 4:  # noqa: ASYNC110 - nothing tells when it changes
                 await asyncio.sleep(0.001)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
