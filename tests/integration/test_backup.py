@@ -152,3 +152,6 @@ async def through_the_loss(chain: Chain, archive: Path, token: str) -> None:
         # Nothing new is detected: the device learns by itself that another store acks now.
         await asyncio.to_thread(eventually, lambda: len(ask(chain, token, "/api/reads?limit=200")["reads"]) == 14, 60)
         await trailer.detect([])
+        # What may still be on its way is in flight, until the device has said what it holds no longer.
+        ledger = ("ledger", "--device", DEVICE)
+        await asyncio.to_thread(eventually, lambda: collector(chain, *ledger)[0] == 1, 60)
