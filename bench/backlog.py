@@ -306,7 +306,7 @@ async def _until_served(outbox: Outbox, chain: Chain, token: str, track: int, pl
     )
     async with asyncio.timeout(60):
         # As a browser would not: it is told by the stream. This finds what the page could show, to within 50 ms.
-        while not await asyncio.to_thread(_is_served, chain, token, _digest(picture).hex()):  # noqa: ASYNC110 - over HTTP
+        while not await asyncio.to_thread(_is_served, chain, token, _digest(picture).hex()):  # noqa: ASYNC110 - the API tells nobody that a picture came
             await asyncio.sleep(0.05)
     return time.monotonic() - began_s
 

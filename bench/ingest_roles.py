@@ -214,7 +214,7 @@ def _connected(task: Task, device: str, on_message: Callable[..., None] | None =
 
 
 def _correlation() -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # the same
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     properties.CorrelationData = codec.encode_connection(EPOCH, 1)
     return properties
 
